@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+/**
+ * The executable: from the command line to a command.
+ */
+import { certificate } from './commands/certificate.ts';
+import { config } from './commands/config.ts';
+import { demo } from './commands/demo.ts';
+import { EXIT, printProblems } from './commands/exit.ts';
+import { sandbox } from './commands/sandbox.ts';
+import { serve } from './commands/serve.ts';
+import { loadSettings, loadStateDirectory, type Settings } from './config/settings.ts';
+import { packageVersion } from './config/version.ts';
+
+const USAGE = `Usage: sealpost COMMAND
+
+serve        relay mail, configured by SEALPOST_ variables (docs/CONFIGURATION.md)
+config       check the variables and print them as they count
+certificate  show, renew or export the local CA and its certificate
+sandbox      run an upstream for development that keeps what it receives
+demo         see the relay deliver one message and refuse three attacks
+version      print the version
+`;
+
+const [command = '', ...args] = process.argv.slice(2);
+process.exitCode = await run(command, args);
+if (command === 'serve') process.exit();
+
+async function run(name: string, rest: readonly string[]): Promise<number> {
+  switch (name) {
+    case 'serve':
+      return withSettings(serve);
+    case 'config':
+      return withSettings(async (settings) => config(settings, process.stdout));
+    case 'certificate':
+      return certificate(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
+    case 'sandbox':
+      return sandbox(rest, process.stdout);
+    case 'demo':
+      return demo(rest, process.stdout);
+    case 'version':
+    case '--version':
+      process.stdout.write(`${packageVersion()}\n`);
+      return EXIT.ok;
+    case 'help':
+    case '--help':
+      process.stdout.write(USAGE);
+      return EXIT.ok;
+    default:
+      process.stderr.write(USAGE);
+      return EXIT.usage;
+  }
+}
+
+async function withSettings(action: (settings: Settings) => Promise<number>): Promise<number> {
+  const loaded = loadSettings();
+  return 'problems' in loaded ? printProblems(loaded.problems) : action(loaded.settings);
+}

@@ -1,0 +1,152 @@
+/**
+ * `sealpost serve`: puts the rooms together and runs until it is told to stop.
+ */
+import { lookup } from 'node:dns/promises';
+import { networkInterfaces } from 'node:os';
+
+import { loadOrIssue } from '../certificates/local-authority.ts';
+import type { Problem } from '../config/environment.ts';
+import type { Settings } from '../config/settings.ts';
+import { packageVersion } from '../config/version.ts';
+import { Listener, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
+import { openLog, type Log } from '../log/log.ts';
+import { describeError, type RelayContext } from '../relay/delivery.ts';
+import { Trust } from '../tls/trust.ts';
+import { HopOpener } from '../upstream/open-hop.ts';
+import { HopPool } from '../upstream/pool.ts';
+import { EXIT, printProblems } from './exit.ts';
+
+/** How long transactions may go on after SIGTERM: an orchestrator's patience is 30 s at most. */
+const GRACE_MS = 25_000;
+
+/** @returns the exit code, once stopped */
+export async function serve(settings: Settings): Promise<number> {
+  const log = openLog(settings.logLevel, settings.logFormat);
+  dieOnMistakes(log);
+  log.emit('config.loaded', { version: packageVersion(), settings: settings.shown });
+  for (const { variable, text } of settings.warnings) log.emit('config.warned', { variable, text });
+  const loops = await loopsOf(settings);
+  if (loops.length > 0) return printProblems(loops);
+
+  const pool = new HopPool(openerOf(settings, log), log);
+  const listeners = await makeListeners(settings, relayOf(settings, pool, log));
+  const failed = await startAll(listeners, log);
+  if (failed) {
+    for (const listener of listeners) listener.kill();
+    return EXIT.unavailable;
+  }
+  await untilToldToStop(log);
+  await stopAll(listeners, log);
+  await pool.close();
+  return EXIT.ok;
+}
+
+function openerOf(settings: Settings, log: Log): HopOpener {
+  const { targets, hostname, connectMs, commandMs, finalMs, minTlsVersion, caAnchors } = settings;
+  const trust = new Trust(minTlsVersion, caAnchors);
+  return new HopOpener(targets, { hostname, timeouts: { connectMs, commandMs, finalMs } }, trust, log);
+}
+
+function relayOf(settings: Settings, pool: HopPool, log: Log): RelayContext {
+  const { hostname, maxOctets, lineEndings, tlsFailureReply } = settings;
+  return { pool, log, hostname, maxOctets, lineEndings, onTlsFailure: tlsFailureReply };
+}
+
+async function makeListeners(settings: Settings, relay: RelayContext): Promise<readonly Listener[]> {
+  const { clientNetworks: networks, clientAuth, listen, listenTls, listenStarttls } = settings;
+  const needsIdentity = listenStarttls || listenTls.length > 0;
+  const identity = needsIdentity ? await identityOf(settings, relay.log) : undefined;
+  const plain = listenStarttls ? 'starttls' : 'none';
+  const options: readonly ListenerOptions[] = [
+    ...listen.map((address) => ({ address, tls: plain, identity, networks, clientAuth }) as const),
+    ...listenTls.map((address) => ({ address, tls: 'implicit', identity, networks, clientAuth }) as const),
+  ];
+  return options.map((one) => new Listener(one, relay));
+}
+
+async function identityOf({ listenIdentity, stateDirectory }: Settings, log: Log): Promise<ListenerIdentity> {
+  if (listenIdentity !== undefined) return listenIdentity;
+  const issued = await loadOrIssue(stateDirectory);
+  const stored = { directory: stateDirectory, notAfter: issued.notAfter.toISOString() };
+  if (issued.created) log.emit('certificate.created', stored);
+  if (issued.renewed) log.emit('certificate.renewed', stored);
+  return { key: issued.key, cert: issued.cert };
+}
+
+/** @returns whether one could not start */
+async function startAll(listeners: readonly Listener[], log: Log): Promise<boolean> {
+  let hasFailed = false;
+  for (const listener of listeners) {
+    try {
+      await listener.start();
+    } catch (error) {
+      hasFailed = true;
+      const { host, port } = listener.address;
+      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+      log.emit('listener.failed', { host, port, reason });
+      process.stderr.write(
+        `sealpost: cannot listen on ${host}:${port} (${reason}); change SEALPOST_LISTEN\n`,
+      );
+    }
+  }
+  return hasFailed;
+}
+
+async function untilToldToStop(log: Log): Promise<void> {
+  const signal = await new Promise<string>((resolve) => {
+    process.once('SIGTERM', resolve).once('SIGINT', resolve);
+  });
+  log.emit('process.stopping', { signal });
+  process.once('SIGTERM', quitAtOnce).once('SIGINT', quitAtOnce);
+}
+
+/** Told twice: whoever says it again does not want to wait. */
+function quitAtOnce(): void {
+  process.exit(EXIT.ok);
+}
+
+async function stopAll(listeners: readonly Listener[], log: Log): Promise<void> {
+  let forced = 0;
+  const timer = setTimeout(() => {
+    for (const listener of listeners) forced += listener.kill();
+  }, GRACE_MS);
+  await Promise.all(listeners.map(async (listener) => listener.stop()));
+  clearTimeout(timer);
+  log.emit('process.stopped', { forced });
+}
+
+/** An upstream that is one of our own listeners would send every message round in a circle. */
+async function loopsOf({ targets, listen, listenTls }: Settings): Promise<readonly Problem[]> {
+  const own = [...listen, ...listenTls];
+  const problems: Problem[] = [];
+  for (const { host, endpoints } of targets) {
+    const ports = endpoints
+      .map(({ port }) => port)
+      .filter((port) => own.some((address) => address.port === port));
+    if (ports.length === 0 || !(await isOwnAddress(host))) continue;
+    const text = `should not be this relay's own listener (${host}:${ports[0]})`;
+    problems.push({ variable: 'SEALPOST_UPSTREAM', text });
+  }
+  return problems;
+}
+
+async function isOwnAddress(host: string): Promise<boolean> {
+  const own = Object.values(networkInterfaces()).flatMap(
+    (entries) => entries?.map(({ address }) => address) ?? [],
+  );
+  try {
+    const found = await lookup(host, { all: true });
+    return found.some(({ address }) => address.startsWith('127.') || own.includes(address));
+  } catch {
+    return false; // a name that is not found is no address of ours; the first message will tell
+  }
+}
+
+/** A mistake of ours leaves a state nobody thought of: log it and end, so that a supervisor starts anew. */
+function dieOnMistakes(log: Log): void {
+  const die = (error: unknown): void => {
+    log.emit('internal.error', describeError(error));
+    process.exit(EXIT.software);
+  };
+  process.on('uncaughtException', die).on('unhandledRejection', die);
+}

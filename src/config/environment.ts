@@ -1,0 +1,79 @@
+/**
+ * From the process's environment to the variables of the table: names checked, empty ones dropped, `_FILE` twins read.
+ */
+import { readText } from './readers.ts';
+import { VARIABLES, type Container } from './table.ts';
+
+/** What is wrong with a variable, and what would be right. */
+export interface Problem {
+  readonly variable: string;
+  readonly text: string;
+}
+
+export interface Environment {
+  readonly container: Container;
+  readonly problems: readonly Problem[];
+}
+
+const PREFIX = 'SEALPOST_';
+/** Kubernetes injects these for a Service named sealpost; they are not meant for us. */
+const INJECTED = /^SEALPOST_(?:SERVICE_|PORT$|PORT_)/;
+
+export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
+  const problems: Problem[] = [];
+  const container: Record<string, string> = {};
+  for (const [name, text = ''] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || INJECTED.test(name) || text === '') continue;
+    const isKnown = VARIABLES.some((variable) => variable.name === name);
+    const twinOf = VARIABLES.find((variable) => variable.isSecret && `${variable.name}_FILE` === name);
+    if (isKnown) container[name] = text;
+    else if (twinOf === undefined) problems.push({ variable: name, text: unknownText(name) });
+    else if (isSet(environment, twinOf.name))
+      problems.push({ variable: name, text: `should not be set together with ${twinOf.name}` });
+    else readTwin(twinOf.name, name, text, container, problems);
+  }
+  return { container, problems };
+}
+
+function readTwin(
+  name: string,
+  twin: string,
+  path: string,
+  container: Record<string, string>,
+  problems: Problem[],
+): void {
+  try {
+    const text = readText(path).replace(/\r?\n$/, '');
+    if (text === '') problems.push({ variable: twin, text: 'should name a file that is not empty' });
+    else container[name] = text;
+  } catch (error) {
+    problems.push({ variable: twin, text: error instanceof Error ? error.message : 'cannot be read' });
+  }
+}
+
+function isSet(environment: NodeJS.ProcessEnv, name: string): boolean {
+  return (environment[name] ?? '') !== '';
+}
+
+/** A typo must not silently mean a default. */
+function unknownText(name: string): string {
+  const similar = VARIABLES.map((variable) => variable.name)
+    .map((known) => ({ known, distance: editDistance(name, known) }))
+    .toSorted((a, b) => a.distance - b.distance)[0];
+  const hint = similar !== undefined && similar.distance <= 4 ? `; is it ${similar.known}?` : '';
+  return `is not a variable of Sealpost${hint}`;
+}
+
+/** Levenshtein's. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

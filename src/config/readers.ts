@@ -1,0 +1,102 @@
+/**
+ * From the text of a variable to its value; each reader throws an error that says what the text should be.
+ */
+import { readFileSync } from 'node:fs';
+import { isIP, isIPv6 } from 'node:net';
+
+import { Secret } from '../protocol/secret.ts';
+import type { Address } from '../listener/listener.ts';
+import { referenceIdentifier } from '../tls/reference-identifier.ts';
+import { parseAnchors } from '../tls/trust.ts';
+import { parsePins } from './pin-list.ts';
+import { parseUpstreams } from './upstream-list.ts';
+
+/** Given to env-var, whose own readers serve the rest. */
+export const readers = {
+  asUpstreams: parseUpstreams,
+  asPins: parsePins,
+
+  asSecret(text: string): Secret {
+    return new Secret(text);
+  },
+
+  /** `host:port`, `[::1]:port`; several separated by commas. */
+  asAddresses(text: string): readonly Address[] {
+    return text.split(',').map((one) => {
+      const [, bracketed, plain, port = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(one.trim()) ?? [];
+      const host = bracketed ?? plain ?? '';
+      const isHost = bracketed === undefined ? referenceIdentifier(host) !== undefined : isIPv6(host);
+      if (!isHost || Number(port) > 65_535) throw new Error('should be host:port, with a port of 0 to 65535');
+      return { host, port: Number(port) };
+    });
+  },
+
+  /** CIDRs; several separated by commas or blanks. */
+  asNetworks(text: string): readonly string[] {
+    return text
+      .split(/[\s,]+/)
+      .filter((one) => one !== '')
+      .map(checkNetwork);
+  },
+
+  /** @returns milliseconds */
+  asSeconds(text: string): number {
+    const seconds = Number(text);
+    if (!/^\d{1,6}(\.\d{1,3})?$/.test(text) || seconds <= 0)
+      throw new Error('should be a number of seconds above 0');
+    return seconds * 1_000;
+  },
+
+  asOctets(text: string): number {
+    if (!/^[1-9]\d{0,14}$/.test(text)) throw new Error('should be a number of octets above 0');
+    return Number(text);
+  },
+
+  /** A domain or an address literal, as EHLO takes it. */
+  asHostname(text: string): string {
+    const literal = /^\[(?:IPv6:)?([^\]]*)\]$/i.exec(text)?.[1];
+    const isValid = literal === undefined ? referenceIdentifier(text)?.kind === 'dns' : isIP(literal) !== 0;
+    if (!isValid) throw new Error('should be a host name, best with its domain');
+    return text;
+  },
+
+  /** The certificates of a PEM file. */
+  asAnchorFile(path: string): readonly string[] {
+    const pem = readText(path);
+    try {
+      return parseAnchors(pem);
+    } catch (error) {
+      throw new Error(`should name a file of PEM certificates; this one ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
+  },
+
+  asTextFile: readText,
+};
+
+/** @throws {Error} that says why the file cannot be read, without its name's value */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Error(`should name a readable file (${reasonOf(error)})`, { cause: error });
+  }
+}
+
+function checkNetwork(network: string): string {
+  const [address = '', bits, ...more] = network.split('/');
+  const longest = { 4: 32, 6: 128 }[isIP(address)];
+  const isNetwork =
+    longest !== undefined && more.length === 0 && (bits === undefined || /^\d{1,3}$/.test(bits));
+  if (!isNetwork || Number(bits ?? 0) > longest) throw new Error('should be CIDRs, such as 192.168.1.0/24');
+  if (bits !== undefined && Number(bits) === 0) {
+    throw new Error('should not admit everybody: that is an open relay; name the networks of your clients');
+  }
+  return network;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'cannot be read';
+  return 'code' in error ? String(error.code) : error.message;
+}

@@ -1,0 +1,175 @@
+/**
+ * The settings of a relay, or everything that is wrong with its environment.
+ *
+ * Guarantees: all problems are found in one go; what is shown has no secret in it.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { BlockList, isIP } from 'node:net';
+
+import type { Address, ListenerIdentity } from '../listener/listener.ts';
+import type { Credentials, Target } from '../upstream/target.ts';
+import { readEnvironment, type Problem } from './environment.ts';
+import { readTable, TABLE, VARIABLES, type Container, type Values, type Variable } from './table.ts';
+import type { UpstreamEntry } from './upstream-list.ts';
+
+type Digested = 'upstreams' | 'clientNetworks' | 'listenTls' | 'listenCert' | 'listenKey';
+
+export interface Settings extends Omit<Values, Digested> {
+  readonly targets: readonly Target[];
+  readonly clientNetworks: readonly string[];
+  readonly listenTls: readonly Address[];
+  /** The operator's own, for listeners that speak TLS. */
+  readonly listenIdentity: ListenerIdentity | undefined;
+  /** By variable, as they count, secrets redacted. */
+  readonly shown: Readonly<Record<string, string>>;
+  /** What is allowed and probably not meant. */
+  readonly warnings: readonly Problem[];
+}
+
+export type Loaded = { readonly settings: Settings } | { readonly problems: readonly Problem[] };
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+
+export function loadSettings(environment = process.env): Loaded {
+  const { container, problems } = readEnvironment(environment);
+  const unread = new Set(problems.map(({ variable }) => variable.replace(/_FILE$/, '')));
+  const found = [...problems, ...VARIABLES.flatMap((variable) => faultOf(variable, container, unread))];
+  if (found.length > 0) return { problems: found };
+  const values = readTable(container);
+  const contradictions = contradictionsOf(values);
+  if (contradictions.length > 0) return { problems: contradictions };
+  return { settings: assemble(values, container) };
+}
+
+/** A variable whose `_FILE` twin has a problem is not reported once more as missing. */
+function faultOf(
+  variable: Variable<unknown>,
+  container: Container,
+  unread: ReadonlySet<string>,
+): readonly Problem[] {
+  try {
+    variable.read(container);
+    return [];
+  } catch (error) {
+    if (unread.has(variable.name) && container[variable.name] === undefined) return [];
+    return [{ variable: variable.name, text: problemText(error) }];
+  }
+}
+
+/** env-var puts its own name and the variable's in front. */
+function problemText(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/^env-var: "[^"]*" /, '') : 'cannot be read';
+}
+
+function contradictionsOf(values: Values): readonly Problem[] {
+  const { upstreamUser: user, upstreamPassword: password, listenCert: cert, listenKey: key } = values;
+  return [
+    ...loneFaults(user, 'SEALPOST_UPSTREAM_USER', password, 'SEALPOST_UPSTREAM_PASSWORD'),
+    ...loneFaults(cert, 'SEALPOST_LISTEN_CERT_FILE', key, 'SEALPOST_LISTEN_KEY_FILE'),
+    ...(cert === undefined || key === undefined ? [] : identityFaults(cert, key)),
+    ...openListenerFaults(values),
+  ];
+}
+
+/** Two variables that need each other. */
+function loneFaults(one: unknown, oneName: string, other: unknown, otherName: string): readonly Problem[] {
+  if ((one === undefined) === (other === undefined)) return [];
+  const [present, missing] = one === undefined ? [otherName, oneName] : [oneName, otherName];
+  return [{ variable: missing, text: `is required with ${present}` }];
+}
+
+function openListenerFaults({ listen, listenTls = [], clientNetworks }: Values): readonly Problem[] {
+  const open = [...listen, ...listenTls].find(({ host }) => !isLoopback(host));
+  if (open === undefined || clientNetworks !== undefined) return [];
+  const text = `is required to listen on ${open.host}, beyond loopback: name the networks of your clients`;
+  return [{ variable: 'SEALPOST_CLIENT_NETWORKS', text }];
+}
+
+function identityFaults(cert: string, key: string): readonly Problem[] {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(cert);
+  } catch {
+    return [{ variable: 'SEALPOST_LISTEN_CERT_FILE', text: 'should name a PEM certificate' }];
+  }
+  try {
+    if (certificate.checkPrivateKey(createPrivateKey(key))) return [];
+    return [{ variable: 'SEALPOST_LISTEN_KEY_FILE', text: 'should be the key of SEALPOST_LISTEN_CERT_FILE' }];
+  } catch {
+    return [
+      { variable: 'SEALPOST_LISTEN_KEY_FILE', text: 'should name a PEM private key without a passphrase' },
+    ];
+  }
+}
+
+function isLoopback(host: string): boolean {
+  if (host === 'localhost') return true;
+  if (isIP(host) === 0) return false;
+  const loopback = new BlockList();
+  loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+  loopback.addAddress('::1', 'ipv6');
+  return loopback.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4');
+}
+
+function assemble(values: Values, container: Container): Settings {
+  const {
+    upstreams,
+    upstreamUser: user,
+    upstreamPassword: password,
+    listenCert: cert,
+    listenKey: key,
+  } = values;
+  const credentials = user === undefined || password === undefined ? undefined : { user, password };
+  const { hostname } = values;
+  const warnings: Problem[] = [];
+  if (!hostname.includes('.') && !hostname.startsWith('[')) {
+    const text = `"${hostname}" has no domain; some upstreams refuse such a name`;
+    warnings.push({ variable: 'SEALPOST_HOSTNAME', text });
+  }
+  return {
+    ...values,
+    targets: upstreams.map((entry) => targetOf(entry, credentials, values.pins)),
+    clientNetworks: values.clientNetworks ?? LOOPBACK,
+    listenTls: values.listenTls ?? [],
+    listenIdentity: cert === undefined || key === undefined ? undefined : { cert, key },
+    shown: show(container, upstreams),
+    warnings,
+  };
+}
+
+/** What one entry says counts before what is said for all. */
+function targetOf(
+  entry: UpstreamEntry,
+  credentials: Credentials | undefined,
+  pins: readonly string[] | undefined,
+): Target {
+  const { host, endpoints, reference, serverName } = entry;
+  return {
+    host,
+    endpoints,
+    identity: { reference: serverName ?? reference, pins: entry.pins ?? pins ?? [] },
+    credentials: entry.credentials ?? credentials,
+  };
+}
+
+/** The variables that are set, and the defaults of the others. */
+function show(container: Container, upstreams: readonly UpstreamEntry[]): Readonly<Record<string, string>> {
+  const shown: Record<string, string> = {};
+  for (const { name, isSecret, fallback } of VARIABLES) {
+    const text = container[name];
+    if (name === TABLE.upstreams.name) shown[name] = upstreams.map(showUpstream).join(', ');
+    else if (text !== undefined) shown[name] = isSecret ? '[secret]' : text;
+    else if (fallback !== undefined) shown[name] = fallback.replaceAll('`', '');
+  }
+  return shown;
+}
+
+function showUpstream({ host, endpoints, credentials }: UpstreamEntry): string {
+  const ways = endpoints.map(({ tls, port }) => `${tls === 'implicit' ? 'smtps' : 'smtp'}://${host}:${port}`);
+  return ways.join(' or ') + (credentials === undefined ? '' : ' (with credentials)');
+}
+
+/** The state directory alone, for commands that need no upstream. */
+export function loadStateDirectory(environment = process.env): string {
+  return TABLE.stateDirectory.read(readEnvironment(environment).container);
+}

@@ -1,0 +1,191 @@
+/**
+ * One client's connection: smtp-server's command loop, STARTTLS and AUTH, with the mail commands given to the relay.
+ *
+ * Guarantees: replies to mail commands are the relay's, verbatim; a command is answered before the next is read; the
+ * relay is told of the end of the connection whenever it comes.
+ * Overrides members of smtp-server 3.21.6, which package.json pins, because its public API cannot hold a 354, mirror a
+ * reply, keep an address as it was written, or greet at once.
+ */
+import type { Socket } from 'node:net';
+import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import type { SMTPServer } from 'smtp-server';
+
+import { ownReply, type Reply } from '../protocol/reply.ts';
+import { RelaySession } from '../relay/session.ts';
+import type { Arrival } from '../relay/trace-header.ts';
+import { CommandStream, type ContentSink } from './command-stream.ts';
+import { foreignProtocol } from './foreign-protocol.ts';
+import type { ListenerContext } from './listener.ts';
+
+const GOING_AWAY = ownReply([421, '4.3.2'], 'The relay is shutting down; send it again later.');
+const NO_DOMAIN = ownReply([501, '5.5.4'], 'Say who you are: EHLO name.');
+
+export class ClientConnection extends SMTPConnection {
+  readonly #context: ListenerContext;
+  readonly #relay: RelaySession;
+  /** Whether the client waits for the relay, not the relay for the client. */
+  #isRelayBusy = false;
+  #isDraining = false;
+
+  constructor(
+    server: SMTPServer,
+    socket: Socket,
+    options: SMTPConnectionOptions | null,
+    context: ListenerContext,
+  ) {
+    super(server, socket, options);
+    this.#context = context;
+    this.#relay = new RelaySession(context.relay, this.remoteAddress, this.secure);
+  }
+
+  /** Ends the session now, or after the transaction that is under way. */
+  drain(): void {
+    this.#isDraining = true;
+    if (!this.#relay.isInTransaction && !this.#isRelayBusy) this.#sendReply(GOING_AWAY);
+  }
+
+  /** Theirs waits 100 ms for early talkers; old devices talk early, and the others would wait for nothing. */
+  override init(): void {
+    this._setListeners(() => this.connectionReady());
+  }
+
+  /** Called by the base constructor too, when the fields of this class do not exist yet. */
+  override _createParser(): CommandStream {
+    const parser = new CommandStream({ maxCommandLength: this._server.options.maxCommandLength });
+    parser.oncommand = (command, callback) => this._onCommand(command, callback);
+    parser.on('error', (error) => this.send(421, `Error: ${error.message}`));
+    // The client will send no more: what it pipelined has been served by now, and an unfinished message is cut off.
+    parser.on('finish', () => this.close());
+    parser.admitsFirst = (octets) => this.#admitsFirst(octets);
+    return parser;
+  }
+
+  override _onCommand(command: Buffer, callback?: () => void): void {
+    if (this.#isDraining && !this.#relay.isInTransaction) this.#sendReply(GOING_AWAY);
+    else super._onCommand(command, callback);
+  }
+
+  override handler_EHLO(command: Buffer, callback: () => void): void {
+    this.#hello(command, callback, [`${this.name} at your service`, ...this.#context.keywords(this)]);
+  }
+
+  override handler_HELO(command: Buffer, callback: () => void): void {
+    this.#hello(command, callback, [this.name]);
+  }
+
+  override handler_MAIL(command: Buffer, callback: () => void): void {
+    this.#answer(async () => this.#relay.mail(command.subarray('MAIL '.length), this.secure), callback);
+  }
+
+  override handler_RCPT(command: Buffer, callback: () => void): void {
+    this.#answer(async () => this.#relay.rcpt(command.subarray('RCPT '.length)), callback);
+  }
+
+  override handler_DATA(_command: Buffer, callback: () => void): void {
+    this.#answer(async () => {
+      const refusal = await this.#relay.data(this.#arrival());
+      if (refusal !== undefined) return refusal;
+      if (this._parser instanceof CommandStream) this._parser.startContent(this.#sink);
+      return { code: 354, lines: ['End data with <CR><LF>.<CR><LF>'] };
+    }, callback);
+  }
+
+  override handler_RSET(_command: Buffer, callback: () => void): void {
+    this.#answer(async () => {
+      await this.#relay.reset();
+      return ownReply([250, '2.0.0'], 'Reset');
+    }, callback);
+  }
+
+  /** RFC 3207 §4.2: what was said before TLS is forgotten. */
+  override handler_STARTTLS(command: Buffer, callback: () => void): void {
+    void this.#relay.reset().then(() => super.handler_STARTTLS(command, callback));
+  }
+
+  /** The idle timeout is the client's: while the relay works, for minutes if need be, the client is not idle. */
+  override _onTimeout(): void {
+    if (this.#isRelayBusy && !this._closing) this._armTimeout();
+    else super._onTimeout();
+  }
+
+  /** A reset connection is the end of this client, not of the server. */
+  override _onError(): void {
+    this.close();
+  }
+
+  override _onClose(): void {
+    super._onClose();
+    void this.#relay.close();
+  }
+
+  readonly #sink: ContentSink = {
+    write: async (pieces) => this.#busy(async () => this.#relay.write(pieces)),
+    end: async () => {
+      const reply = await this.#busy(async () => this.#relay.end());
+      this._unrecognizedCommands = 0;
+      this.#sendReply(reply);
+      this.#endIfDrained();
+    },
+  };
+
+  #hello(command: Buffer, callback: () => void, lines: readonly string[]): void {
+    const domain = command.subarray('EHLO '.length).toString('utf8').trim();
+    // oxlint-disable-next-line no-control-regex -- a name with control characters is nobody's name
+    if (domain === '' || domain.length > 255 || /[\x00-\x1f\x7f]/.test(domain)) {
+      this.#sendReply(NO_DOMAIN);
+      return callback();
+    }
+    this.hostNameAppearsAs = domain;
+    this.#answer(async () => {
+      await this.#relay.reset(); // RFC 5321 §4.1.4
+      return { code: 250, lines };
+    }, callback);
+  }
+
+  #arrival(): Arrival {
+    const isExtended = this.openingCommand !== 'HELO';
+    const suffix = `${this.secure ? 'S' : ''}${this.session.user === undefined || this.session.user === false ? '' : 'A'}`;
+    return {
+      helo: this.hostNameAppearsAs === false ? '' : this.hostNameAppearsAs,
+      address: this.remoteAddress,
+      protocol: isExtended ? (PROTOCOLS[suffix] ?? 'ESMTP') : 'SMTP',
+    };
+  }
+
+  #answer(action: () => Promise<Reply>, callback: () => void): void {
+    void this.#busy(action).then((reply) => {
+      this.#sendReply(reply);
+      this.#endIfDrained();
+      callback();
+    });
+  }
+
+  async #busy<T>(action: () => Promise<T>): Promise<T> {
+    this.#isRelayBusy = true;
+    try {
+      return await action();
+    } finally {
+      this.#isRelayBusy = false;
+    }
+  }
+
+  #endIfDrained(): void {
+    if (this.#isDraining && !this.#relay.isInTransaction) this.#sendReply(GOING_AWAY);
+  }
+
+  /** `false`: the text has its enhanced code already; smtp-server would choose one of its own. */
+  #sendReply(reply: Reply): void {
+    this.send(reply.code, [...reply.lines], false);
+  }
+
+  #admitsFirst(octets: Buffer): boolean {
+    const foreign = foreignProtocol(octets);
+    if (foreign === undefined) return true;
+    const { log } = this.#context.relay;
+    log.emit('session.refused', { sid: this.#relay.sid, client: this.remoteAddress, reason: foreign });
+    this._socket.destroy();
+    return false;
+  }
+}
+
+const PROTOCOLS: Readonly<Record<string, Arrival['protocol']>> = { S: 'ESMTPS', A: 'ESMTPA', SA: 'ESMTPSA' };

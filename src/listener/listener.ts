@@ -1,0 +1,171 @@
+/**
+ * One address that clients connect to.
+ *
+ * Guarantees: who is not admitted hears why and nothing more; stopping lets transactions end.
+ */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import type { SMTPConnection, SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+
+import { newId } from '../log/id.ts';
+import { CLIENT_IDLE_TIMEOUT_MS, COMMAND_LINE_OCTETS } from '../protocol/limits.ts';
+import type { RelayContext } from '../relay/delivery.ts';
+import { offeredKeywords } from '../relay/offer.ts';
+import { Admission } from './admission.ts';
+import { ClientConnection } from './client-connection.ts';
+
+export interface Address {
+  readonly host: string;
+  /** 0 picks one. */
+  readonly port: number;
+}
+
+/** Certificate of a listener that speaks TLS, PEM. */
+export interface ListenerIdentity {
+  readonly key: string;
+  readonly cert: string;
+}
+
+export interface ListenerOptions {
+  readonly address: Address;
+  /** `implicit`: TLS from the first octet. `starttls`: offered. `none`: neither. */
+  readonly tls: 'none' | 'starttls' | 'implicit';
+  /** Needed unless `tls` is `none`. */
+  readonly identity?: ListenerIdentity | undefined;
+  readonly networks: readonly string[];
+  /** `any`: AUTH is offered and whatever comes is accepted. */
+  readonly clientAuth: 'none' | 'any';
+}
+
+/** What a connection needs of its listener. */
+export interface ListenerContext {
+  readonly relay: RelayContext;
+  /** EHLO keywords for a connection in its present state. */
+  keywords(connection: SMTPConnection): readonly string[];
+}
+
+export class Listener {
+  readonly #server: RelayServer;
+  readonly #options: ListenerOptions;
+  readonly #relay: RelayContext;
+
+  constructor(options: ListenerOptions, relay: RelayContext) {
+    this.#options = options;
+    this.#relay = relay;
+    this.#server = new RelayServer(options, relay);
+  }
+
+  /** Where it listens, once it does. */
+  get address(): Address {
+    const bound = this.#server.server.address();
+    if (bound === null || typeof bound === 'string') return this.#options.address;
+    return { host: bound.address, port: bound.port };
+  }
+
+  /** @throws {Error} with `code`, when the address cannot be had */
+  async start(): Promise<void> {
+    const { host, port } = this.#options.address;
+    const listening = once(this.#server.server, 'listening'); // rejects on 'error'
+    this.#server.listen(port, host);
+    await listening;
+    this.#relay.log.emit('listener.started', { ...this.address, tls: this.#options.tls === 'implicit' });
+  }
+
+  /** Accepts nobody more and ends idle sessions; resolves when the last transaction has ended. */
+  async stop(): Promise<void> {
+    const { address } = this;
+    const closed = once(this.#server.server, 'close');
+    this.#server.server.close();
+    for (const connection of this.#server.clients) connection.drain();
+    await closed;
+    this.#relay.log.emit('listener.stopped', address);
+  }
+
+  /** Ends what has not ended by itself. @returns how many sessions that were */
+  kill(): number {
+    const clients = [...this.#server.clients];
+    for (const connection of clients) connection._socket.destroy();
+    return clients.length;
+  }
+}
+
+class RelayServer extends SMTPServer {
+  readonly clients = new Set<ClientConnection>();
+  readonly #admission: Admission;
+  readonly #context: ListenerContext;
+
+  constructor(options: ListenerOptions, relay: RelayContext) {
+    super(serverOptions(options, relay));
+    this.#admission = new Admission(options.networks);
+    this.#context = { relay, keywords: (connection) => keywords(connection, options, relay) };
+    this.on('error', () => undefined); // one client's trouble; without a listener the process would die
+  }
+
+  override connect(socket: Socket, socketOptions?: SMTPConnectionOptions | null): void {
+    const client = socket.remoteAddress ?? '';
+    if (!this.#admission.admits(client)) return this.#refuse(socket, client);
+    const connection = new ClientConnection(this, socket, socketOptions ?? null, this.#context);
+    this.connections.add(connection);
+    this.clients.add(connection);
+    socket.once('close', () => this.clients.delete(connection));
+    connection.init();
+  }
+
+  #refuse(socket: Socket, client: string): void {
+    const { log } = this.#context.relay;
+    log.emit('session.refused', { sid: newId(), client, reason: 'not in SEALPOST_CLIENT_NETWORKS' });
+    socket.on('error', () => undefined);
+    socket.end(
+      '550 5.7.1 This address may not send here; the operator allows it with SEALPOST_CLIENT_NETWORKS.\r\n',
+    );
+    socket.destroySoon();
+  }
+}
+
+function keywords(
+  connection: SMTPConnection,
+  { tls, clientAuth }: ListenerOptions,
+  { pool, maxOctets }: RelayContext,
+): readonly string[] {
+  const offered = [...offeredKeywords(pool.lastCapabilities, maxOctets, connection.secure)];
+  if (clientAuth === 'any' && !isAuthenticated(connection)) offered.push('AUTH PLAIN LOGIN');
+  if (tls === 'starttls' && !connection.secure) offered.push('STARTTLS');
+  return offered;
+}
+
+function isAuthenticated({ session }: SMTPConnection): boolean {
+  return session.user !== undefined && session.user !== false;
+}
+
+function serverOptions(
+  { tls, identity, clientAuth }: ListenerOptions,
+  relay: RelayContext,
+): SMTPServerOptions {
+  // WIZ, SHELL and KILL answer with jokes; the others hand the session's identity to whoever asks.
+  const disabledCommands = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'];
+  if (tls !== 'starttls') disabledCommands.push('STARTTLS');
+  if (clientAuth === 'none') disabledCommands.push('AUTH');
+  return {
+    name: relay.hostname,
+    banner: 'Sealpost',
+    secure: tls === 'implicit',
+    ...identity,
+    minVersion: 'TLSv1.2',
+    logger: false,
+    disabledCommands,
+    disableReverseLookup: true,
+    hideENHANCEDSTATUSCODES: false,
+    authMethods: ['PLAIN', 'LOGIN'],
+    authOptional: true,
+    allowInsecureAuth: true,
+    maxCommandLength: COMMAND_LINE_OCTETS,
+    socketTimeout: CLIENT_IDLE_TIMEOUT_MS,
+    // A script that pipes its dialog in closes its side first and still wants its message sent.
+    allowHalfOpen: true,
+    onConnect: (_session, callback) => callback(),
+    onSecure: (_socket, _session, callback) => callback(),
+    // Devices that insist on AUTH: whatever they say is accepted, looked at by nobody and kept nowhere.
+    onAuth: (_auth, _session, callback) => callback(null, { user: 'any' }),
+  };
+}

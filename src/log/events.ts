@@ -1,0 +1,116 @@
+/**
+ * Every event there is, with its fields and its level.
+ *
+ * Guarantees: the set is closed; no field is a place for credentials, addresses of people or content.
+ * Names are `noun.past-verb`; ids come first: `sid` session, `tid` transaction, `hid` hop.
+ */
+import type { Failure, Phase } from '../protocol/failure.ts';
+import type { TlsResultType } from '../protocol/tls-result.ts';
+
+export type Level = 'error' | 'warn' | 'info' | 'debug';
+
+interface HopIds {
+  readonly hid: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Events {
+  /** Variables as they count, secrets redacted. */
+  'config.loaded': { readonly version: string; readonly settings: Readonly<Record<string, string>> };
+  'config.warned': { readonly variable: string; readonly text: string };
+  'certificate.created': { readonly directory: string; readonly notAfter: string };
+  'certificate.renewed': { readonly directory: string; readonly notAfter: string };
+  'listener.started': { readonly host: string; readonly port: number; readonly tls: boolean };
+  'listener.stopped': { readonly host: string; readonly port: number };
+  'listener.failed': { readonly host: string; readonly port: number; readonly reason: string };
+  'session.opened': { readonly sid: string; readonly client: string; readonly tls: boolean };
+  'session.refused': { readonly sid: string; readonly client: string; readonly reason: string };
+  'session.closed': { readonly sid: string; readonly messages: number; readonly ms: number };
+  'hop.connected': HopIds & { readonly address: string; readonly ms: number };
+  'hop.secured': HopIds & {
+    readonly name: string;
+    readonly authenticatedBy: string;
+    readonly protocol: string;
+    readonly cipher: string;
+    readonly group: string;
+    readonly fingerprint: string;
+    readonly ms: number;
+  };
+  /** The fields of an RFC 8460 failure-details entry. */
+  'hop.insecure': HopIds & {
+    readonly address: string;
+    readonly phase: Phase;
+    readonly resultType: TlsResultType;
+    readonly reason: string;
+  };
+  /** The hop was not opened, for another reason than its security. */
+  'hop.refused': HopIds & {
+    readonly address: string;
+    readonly phase: Phase;
+    readonly failure: Failure['kind'];
+    readonly reason: string;
+  };
+  'hop.closed': HopIds & { readonly transactions: number; readonly reason: string; readonly ms: number };
+  'transaction.started': { readonly sid: string; readonly tid: string; readonly hid: string };
+  'transaction.delivered': TransactionIds & {
+    readonly reply: string;
+    readonly recipients: number;
+    readonly octets: number;
+    readonly ms: number;
+  };
+  'transaction.refused': TransactionIds & {
+    readonly failure: Failure['kind'];
+    readonly phase: Phase | 'none';
+    readonly reply: string;
+    readonly ms: number;
+  };
+  'recipient.refused': TransactionIds & { readonly reply: string };
+  /** Lost between the end of the message and its verdict: it may have been delivered. */
+  'transaction.unknown': TransactionIds & {
+    readonly reason: string;
+    readonly octets: number;
+    readonly ms: number;
+  };
+  /** The client left, reset or went silent before the message was complete. */
+  'transaction.abandoned': TransactionIds & { readonly octets: number; readonly ms: number };
+  'process.stopping': { readonly signal: string };
+  'process.stopped': { readonly forced: number };
+  'internal.error': { readonly name: string; readonly text: string; readonly stack: string };
+}
+
+interface TransactionIds {
+  readonly sid: string;
+  readonly tid: string | undefined;
+  readonly hid: string | undefined;
+}
+
+export type EventName = keyof Events;
+
+/** The level belongs to the event. */
+export const LEVELS: { readonly [E in EventName]: Level } = {
+  'config.loaded': 'info',
+  'config.warned': 'warn',
+  'certificate.created': 'info',
+  'certificate.renewed': 'info',
+  'listener.started': 'info',
+  'listener.stopped': 'info',
+  'listener.failed': 'error',
+  'session.opened': 'debug',
+  'session.refused': 'warn',
+  'session.closed': 'debug',
+  'hop.connected': 'debug',
+  'hop.secured': 'info',
+  'hop.insecure': 'warn',
+  'hop.refused': 'warn',
+  'hop.closed': 'debug',
+  'transaction.started': 'debug',
+  'transaction.delivered': 'info',
+  'transaction.refused': 'warn',
+  'recipient.refused': 'info',
+  'transaction.unknown': 'error',
+  'transaction.abandoned': 'warn',
+  'process.stopping': 'info',
+  'process.stopped': 'info',
+  'internal.error': 'error',
+};

@@ -1,0 +1,88 @@
+/**
+ * The content of one message on its way through the relay.
+ *
+ * Guarantees: octets go up in order and unchanged, but for what goes in front of the header and for stray line endings;
+ * nothing goes up before the header is whole and found fit; the message is ended only when the client ended it and
+ * nothing failed; backpressure reaches whoever writes.
+ */
+import { coalesce } from '../protocol/coalesce.ts';
+import { RelayError } from '../protocol/failure.ts';
+import { LineEndings } from '../protocol/line-endings.ts';
+import { HOP_LIMIT } from '../protocol/limits.ts';
+import type { Reply } from '../protocol/reply.ts';
+import type { Body } from '../upstream/body.ts';
+import { HeaderBlock } from './header-block.ts';
+
+/** What to do with a CR or LF that stands alone: make it CRLF, or refuse the message. */
+export type LineEndingRule = 'normalise' | 'strict';
+
+export interface ContentRules {
+  readonly maxOctets: number;
+  readonly lineEndings: LineEndingRule;
+  /** Fields to put in front, given what the header has. */
+  readonly fieldsInFront: (header: HeaderBlock) => string;
+}
+
+export class Content {
+  /** As the client sent it, dots un-stuffed. */
+  octets = 0;
+  readonly #body: Body;
+  readonly #rules: ContentRules;
+  readonly #lineEndings = new LineEndings();
+  readonly #header = new HeaderBlock();
+  #isHeaderGone = false;
+
+  constructor(body: Body, rules: ContentRules) {
+    this.#body = body;
+    this.#rules = rules;
+  }
+
+  /**
+   * Takes content as the client wrote it; resolves when more is wanted.
+   *
+   * @throws {RelayError} too-big | malformed-message | hop-loop, or what the upstream's `Body` throws
+   */
+  async write(received: readonly Buffer[]): Promise<void> {
+    const pieces: Buffer[] = [];
+    for (const octets of received) {
+      this.octets += octets.length;
+      this.#lineEndings.write(octets, (piece) => pieces.push(piece));
+    }
+    const { maxOctets } = this.#rules;
+    if (this.octets > maxOctets) throw new RelayError({ kind: 'too-big', maxOctets });
+    await this.#pass(coalesce(pieces));
+  }
+
+  /**
+   * Ends the message.
+   *
+   * @returns the upstream's 25x
+   * @throws {RelayError} as `write`, and the upstream's verdict
+   */
+  async end(): Promise<Reply> {
+    const pieces: Buffer[] = [];
+    this.#lineEndings.end((piece) => pieces.push(piece));
+    await this.#pass(pieces);
+    if (!this.#isHeaderGone) await this.#sendHeader();
+    return this.#body.end();
+  }
+
+  async #pass(pieces: readonly Buffer[]): Promise<void> {
+    if (this.#rules.lineEndings === 'strict' && this.#lineEndings.sawStray)
+      throw malformed('stray-line-ending');
+    if (this.#isHeaderGone) return this.#body.write(pieces);
+    for (const piece of pieces) this.#header.add(piece);
+    if (this.#header.isTooBig) throw malformed('header-block-too-big');
+    return this.#header.isWhole ? this.#sendHeader() : undefined;
+  }
+
+  async #sendHeader(): Promise<void> {
+    if (this.#header.receivedCount >= HOP_LIMIT) throw new RelayError({ kind: 'hop-loop' });
+    this.#isHeaderGone = true;
+    await this.#body.write([Buffer.from(this.#rules.fieldsInFront(this.#header)), this.#header.octets]);
+  }
+}
+
+function malformed(reason: 'header-block-too-big' | 'stray-line-ending'): RelayError {
+  return new RelayError({ kind: 'malformed-message', reason });
+}

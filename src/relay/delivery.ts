@@ -1,0 +1,238 @@
+/**
+ * One client transaction on one upstream transaction.
+ *
+ * Guarantees: a success is returned only when the upstream gave it; after a failure the rest of the transaction gets
+ * the same answer and nothing more goes up; the hop is given back exactly once.
+ * Does not: check the order of commands (session.ts).
+ */
+import type { Log } from '../log/log.ts';
+import { newId } from '../log/id.ts';
+import { RelayError, type Failure } from '../protocol/failure.ts';
+import type { PathArgument } from '../protocol/path.ts';
+import { isMailAccepted, replyText, type Reply } from '../protocol/reply.ts';
+import type { HopPool, Lease } from '../upstream/pool.ts';
+import type { Transaction } from '../upstream/transaction.ts';
+import { Content, type LineEndingRule } from './content.ts';
+import { failureReply, INTERNAL_ERROR, mirrored, type TlsFailureReply } from './failure-reply.ts';
+import { mailCommand, rcptCommand } from './parameters.ts';
+import { dateField, messageIdField, receivedField, type Arrival } from './trace-header.ts';
+
+/** What all sessions share. */
+export interface RelayContext {
+  readonly pool: HopPool;
+  readonly log: Log;
+  readonly hostname: string;
+  readonly maxOctets: number;
+  readonly lineEndings: LineEndingRule;
+  readonly onTlsFailure: TlsFailureReply;
+}
+
+export class Delivery {
+  readonly tid = newId();
+  readonly #context: RelayContext;
+  readonly #sid: string;
+  readonly #argument: PathArgument;
+  readonly #began = performance.now();
+  #lease: Lease;
+  #transaction: Transaction;
+  #recipients = 0;
+  #content: Content | undefined;
+  /** Set once: the answer to whatever is still asked of this transaction. */
+  #outcome: Reply | undefined;
+  #isGivenBack = false;
+
+  private constructor(context: RelayContext, sid: string, argument: PathArgument, lease: Lease) {
+    this.#context = context;
+    this.#sid = sid;
+    this.#argument = argument;
+    this.#lease = lease;
+    this.#transaction = lease.hop.mail(mailCommand(argument, lease.hop.capabilities));
+    context.log.emit('transaction.started', { sid, tid: this.tid, hid: lease.hid });
+  }
+
+  /**
+   * Leases a secured hop and checks that MAIL can go up on it; MAIL leaves with the first RCPT.
+   *
+   * @throws {RelayError} when no hop can be secured, or the upstream cannot take what MAIL asks for
+   */
+  static async begin(context: RelayContext, sid: string, argument: PathArgument): Promise<Delivery> {
+    const lease = await context.pool.lease();
+    try {
+      return new Delivery(context, sid, argument, lease);
+    } catch (error) {
+      void context.pool.giveBack(lease);
+      throw error;
+    }
+  }
+
+  get hasRecipient(): boolean {
+    return this.#recipients > 0;
+  }
+
+  /** Sends a RCPT up and gives the upstream's reply, or that of the failure that ended the transaction. */
+  async rcpt(argument: PathArgument): Promise<Reply> {
+    if (this.#outcome !== undefined) return this.#outcome;
+    try {
+      const reply = await this.#sendRcpt(argument);
+      if (isMailAccepted(reply)) this.#recipients += 1;
+      else this.#context.log.emit('recipient.refused', { ...this.#ids, reply: replyText(reply) });
+      return mirrored(reply);
+    } catch (error) {
+      // A parameter that the upstream does not know costs the client this recipient only.
+      if (isUnknownParameter(error)) return failureReply(error.failure, this.#context.onTlsFailure);
+      return this.fail(error);
+    }
+  }
+
+  /**
+   * Begins the content.
+   *
+   * @returns undefined when content may come, else the refusal
+   */
+  async data(arrival: Arrival): Promise<Reply | undefined> {
+    if (this.#outcome !== undefined) return this.#outcome;
+    try {
+      const body = await this.#transaction.data();
+      const { maxOctets, lineEndings } = this.#context;
+      this.#content = new Content(body, {
+        maxOctets,
+        lineEndings,
+        fieldsInFront: (header) => {
+          const { hostname } = this.#context;
+          const now = new Date();
+          const date = header.has('date') ? '' : dateField(now);
+          const messageId = header.has('message-id') ? '' : messageIdField(hostname, this.tid, now);
+          return receivedField(arrival, hostname, this.tid, now) + date + messageId;
+        },
+      });
+      return undefined;
+    } catch (error) {
+      return this.fail(error);
+    }
+  }
+
+  /** Takes content; never rejects: after a failure the rest is read and dropped, and `end` tells. */
+  async write(pieces: readonly Buffer[]): Promise<void> {
+    if (this.#outcome !== undefined) return;
+    try {
+      await this.#content?.write(pieces);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The client ended the message: ends it upstream and gives the verdict. */
+  async end(): Promise<Reply> {
+    if (this.#outcome !== undefined) return this.#outcome;
+    try {
+      if (this.#content === undefined) throw new TypeError('no content was begun');
+      const reply = await this.#content.end();
+      this.#outcome = mirrored(reply);
+      const { octets } = this.#content;
+      const delivered = { reply: replyText(reply), recipients: this.#recipients, octets, ms: this.#ms };
+      this.#context.log.emit('transaction.delivered', { ...this.#ids, ...delivered });
+      void this.#giveBack();
+      return this.#outcome;
+    } catch (error) {
+      return this.fail(error);
+    }
+  }
+
+  /** The client gave the transaction up. An unfinished message is cut off, never ended. */
+  async abandon(): Promise<void> {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = INTERNAL_ERROR; // nobody is there to hear it
+    if (this.#content !== undefined) {
+      const { octets } = this.#content;
+      this.#context.log.emit('transaction.abandoned', { ...this.#ids, octets, ms: this.#ms });
+    }
+    await this.#giveBack();
+  }
+
+  /** Ends the transaction with a failure, and gives the reply for it. */
+  fail(error: unknown): Reply {
+    if (this.#outcome !== undefined) return this.#outcome;
+    const { log, onTlsFailure } = this.#context;
+    if (error instanceof RelayError) {
+      this.#outcome = failureReply(error.failure, onTlsFailure);
+      this.#report(error.failure, this.#outcome);
+    } else {
+      this.#outcome = INTERNAL_ERROR;
+      log.emit('internal.error', describeError(error));
+    }
+    void this.#giveBack();
+    return this.#outcome;
+  }
+
+  get #ids(): { sid: string; tid: string; hid: string } {
+    return { sid: this.#sid, tid: this.tid, hid: this.#lease.hid };
+  }
+
+  get #ms(): number {
+    return Math.round(performance.now() - this.#began);
+  }
+
+  /**
+   * A kept hop may have died unnoticed: as long as the upstream has answered nothing, the envelope goes to a new one,
+   * once.
+   */
+  async #sendRcpt(argument: PathArgument): Promise<Reply> {
+    const isFirst = this.#transaction.isUnsent;
+    if (isFirst && !this.#lease.hop.isReady) await this.#renewLease();
+    try {
+      return await this.#transaction.rcpt(rcptCommand(argument, this.#lease.hop.capabilities));
+    } catch (error) {
+      if (!isFirst || !this.#lease.isReused || !isStaleHop(error)) throw error;
+      await this.#renewLease();
+      return this.#transaction.rcpt(rcptCommand(argument, this.#lease.hop.capabilities));
+    }
+  }
+
+  async #renewLease(): Promise<void> {
+    this.#lease.hop.destroy();
+    this.#lease = await this.#context.pool.leaseNew();
+    const { hop } = this.#lease;
+    this.#transaction = hop.mail(mailCommand(this.#argument, hop.capabilities));
+  }
+
+  async #giveBack(): Promise<void> {
+    if (this.#isGivenBack) return;
+    this.#isGivenBack = true;
+    await this.#context.pool.giveBack(this.#lease);
+  }
+
+  #report(failure: Failure, reply: Reply): void {
+    const { log } = this.#context;
+    if (failure.kind === 'outcome-unknown') {
+      const octets = this.#content?.octets ?? 0;
+      log.emit('transaction.unknown', { ...this.#ids, reason: failure.reason, octets, ms: this.#ms });
+      return;
+    }
+    const phase = 'phase' in failure ? failure.phase : 'none';
+    log.emit('transaction.refused', {
+      ...this.#ids,
+      failure: failure.kind,
+      phase,
+      reply: replyText(reply),
+      ms: this.#ms,
+    });
+  }
+}
+
+/** What the log says of a mistake of ours. */
+export function describeError(error: unknown): { name: string; text: string; stack: string } {
+  if (!(error instanceof Error)) return { name: typeof error, text: '', stack: '' };
+  return { name: error.name, text: error.message, stack: error.stack ?? '' };
+}
+
+function isUnknownParameter(error: unknown): error is RelayError {
+  return error instanceof RelayError && error.failure.kind === 'unknown-parameter';
+}
+
+/** The connection was gone, or the upstream closed it, before MAIL had an answer. */
+function isStaleHop(error: unknown): boolean {
+  if (!(error instanceof RelayError)) return false;
+  const { failure } = error;
+  if (failure.kind === 'lost') return failure.phase === 'mail' && failure.reason !== 'timeout';
+  return failure.kind === 'refused' && failure.phase === 'mail' && failure.reply.code === 421;
+}

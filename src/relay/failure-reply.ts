@@ -1,0 +1,112 @@
+/**
+ * The table from failure to reply: what the client is told, and nothing is told elsewhere.
+ *
+ * Guarantees: exhaustive over `Failure`; a reply of ours never says 421 in a transaction (it would hang up on the
+ * client); an upstream's refusal of mail keeps its code and text.
+ */
+import type { Extension, Failure } from '../protocol/failure.ts';
+import { ownReply, replyText, withConsistentCodes, type Reply } from '../protocol/reply.ts';
+import { tlsSentence } from './tls-sentence.ts';
+
+/** What a client hears when a hop cannot be secured: keep the mail (451), or give up (550). */
+export type TlsFailureReply = 'temporary' | 'permanent';
+
+export function failureReply(failure: Failure, onTlsFailure: TlsFailureReply): Reply {
+  switch (failure.kind) {
+    case 'tls':
+      return tlsReply(failure, onTlsFailure);
+    case 'refused':
+      return mirrored(failure.reply);
+    case 'session-refused':
+      return ownReply(
+        [451, '4.4.1'],
+        `The upstream refused the session and said: ${replyText(failure.reply)}`,
+      );
+    case 'auth':
+      return ownReply([454, '4.7.0'], authSentence(failure));
+    case 'protocol':
+      return ownReply(
+        [451, '4.5.0'],
+        `The upstream broke the SMTP protocol at ${failure.phase} (${failure.reason}).`,
+      );
+    case 'dns':
+      return ownReply(
+        [451, '4.4.3'],
+        'The name of the upstream was not found; check SEALPOST_UPSTREAM and DNS.',
+      );
+    case 'unreachable':
+      return ownReply([451, '4.4.1'], unreachableSentence(failure));
+    case 'lost':
+      return ownReply(
+        [451, '4.4.2'],
+        `The connection to the upstream was lost at ${failure.phase} (${failure.reason}); send it again.`,
+      );
+    case 'outcome-unknown':
+      return ownReply(
+        [451, '4.4.2'],
+        'The upstream did not confirm the message; it may have been delivered already.',
+      );
+    case 'policy':
+      return ownReply([550, '5.7.1'], failure.reason);
+    case 'too-big':
+      return ownReply([552, '5.3.4'], `The message is larger than the ${failure.maxOctets} octets allowed.`);
+    case 'unsupported':
+      return unsupportedReply(failure.extension);
+    case 'unknown-parameter':
+      return ownReply([555, '5.5.4'], `The upstream does not know the parameter ${failure.keyword}.`);
+    case 'hop-loop':
+      return ownReply([554, '5.4.6'], 'The message has passed too many hops; it is going round in a loop.');
+    case 'malformed-message':
+      return ownReply([554, '5.6.0'], MALFORMED[failure.reason]);
+    case 'capacity':
+      return ownReply([451, '4.4.5'], failure.reason);
+  }
+}
+
+/** Anything unforeseen: the stack trace goes to the log. */
+export const INTERNAL_ERROR = ownReply(
+  [451, '4.3.0'],
+  'Something went wrong in the relay; its log says what.',
+);
+
+/** The upstream's own words; but its 421 is about its session with us, not about the client's. */
+export function mirrored(reply: Reply): Reply {
+  if (reply.code === 421)
+    return ownReply([451, '4.3.2'], `The upstream is closing its session and said: ${replyText(reply)}`);
+  return withConsistentCodes(reply);
+}
+
+const MALFORMED = {
+  'header-block-too-big': 'The header of the message is larger than 1 MiB.',
+  'stray-line-ending': 'The message has a CR or LF that is not part of a CRLF.',
+} as const;
+
+function tlsReply(failure: Failure & { kind: 'tls' }, onTlsFailure: TlsFailureReply): Reply {
+  const text = tlsSentence(failure.resultType, failure.reason);
+  if (onTlsFailure === 'permanent') return ownReply([550, '5.7.10'], text);
+  return ownReply([451, failure.resultType === 'starttls-not-supported' ? '4.7.4' : '4.7.5'], text);
+}
+
+function authSentence(failure: Failure & { kind: 'auth' }): string {
+  const fix = 'check SEALPOST_UPSTREAM_USER and SEALPOST_UPSTREAM_PASSWORD';
+  if (failure.reply === undefined)
+    return `The upstream offers no way to log in that the relay knows; ${fix}.`;
+  return `The upstream refused the relay's credentials, ${fix}; it said: ${replyText(failure.reply)}`;
+}
+
+function unreachableSentence({ phase, reason }: Failure & { kind: 'unreachable' }): string {
+  if (phase === 'connect')
+    return `The upstream could not be reached (${reason}); check SEALPOST_UPSTREAM and the network.`;
+  return `The upstream sent no greeting (${reason}); if its port begins with TLS, write smtps:// in SEALPOST_UPSTREAM.`;
+}
+
+function unsupportedReply(extension: Extension): Reply {
+  switch (extension) {
+    case '8BITMIME':
+      return ownReply([554, '5.6.3'], 'The upstream does not take 8-bit content (8BITMIME).');
+    case 'SMTPUTF8':
+      return ownReply([553, '5.6.7'], 'The upstream does not take internationalised addresses (SMTPUTF8).');
+    case 'REQUIRETLS':
+      return ownReply([550, '5.7.30'], 'REQUIRETLS was asked for, and the upstream does not support it.');
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Holds a message's header until it is whole, and knows what is in it.
+ *
+ * Guarantees: bounded (HEADER_BLOCK_OCTETS); linear however small the pieces; the octets come out as they came in.
+ * Does not: parse fields; it counts names.
+ */
+import { HEADER_BLOCK_OCTETS } from '../protocol/limits.ts';
+
+const LF = 0x0a;
+const FIRST_OCTETS = 16_384;
+// RFC 5322 §2.2: a field name is printable US-ASCII without colon; blanks before the colon are the obsolete form (§4.5).
+const FIELD = /^([\x21-\x39\x3b-\x7e]+)[ \t]*:/;
+/** A name longer than this is no field anybody knows. */
+const NAME_OCTETS = 1_000;
+
+export class HeaderBlock {
+  receivedCount = 0;
+  readonly #names = new Set<string>();
+  #octets = Buffer.allocUnsafe(FIRST_OCTETS);
+  #length = 0;
+  #lineStart = 0;
+  #isWhole = false;
+  #isFirstLine = true;
+
+  /** Whether the block has a field, named in lower case. */
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Whether the end of the header was seen: an empty line, or a line that is no field. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Whether more was held than a header may have. */
+  get isTooBig(): boolean {
+    return !this.#isWhole && this.#length > HEADER_BLOCK_OCTETS;
+  }
+
+  /** Everything held so far: the header, and what came with its end. */
+  get octets(): Buffer {
+    return this.#octets.subarray(0, this.#length);
+  }
+
+  /** Takes content whose only line ending is CRLF. */
+  add(piece: Buffer): void {
+    this.#append(piece);
+    let lf = this.#octets.indexOf(LF, this.#length - piece.length);
+    while (!this.#isWhole && lf >= 0 && lf < this.#length) {
+      this.#takeLine(this.#lineStart, lf - 1);
+      this.#lineStart = lf + 1;
+      lf = this.#octets.indexOf(LF, this.#lineStart);
+    }
+  }
+
+  #takeLine(start: number, end: number): void {
+    const line = this.#octets.toString('latin1', start, Math.min(end, start + NAME_OCTETS));
+    const isContinuation = !this.#isFirstLine && /^[ \t]/.test(line) && line !== '';
+    // Some clients send the envelope line of an mbox file first; it is no field, yet the header goes on behind it.
+    const isMboxLine = this.#isFirstLine && /^>?From /.test(line);
+    this.#isFirstLine = false;
+    if (isContinuation || isMboxLine) return;
+    const name = FIELD.exec(line)?.[1]?.toLowerCase();
+    if (name === undefined) {
+      this.#isWhole = true;
+      return;
+    }
+    this.#names.add(name);
+    if (name === 'received') this.receivedCount += 1;
+  }
+
+  #append(piece: Buffer): void {
+    const needed = this.#length + piece.length;
+    if (needed > this.#octets.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, this.#octets.length * 2));
+      this.#octets.copy(larger, 0, 0, this.#length);
+      this.#octets = larger;
+    }
+    piece.copy(this.#octets, this.#length);
+    this.#length = needed;
+  }
+}

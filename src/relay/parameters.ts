@@ -1,0 +1,96 @@
+/**
+ * MAIL and RCPT as they go up: parameters carried as received where the upstream knows them, else refused.
+ *
+ * SIZE and BODY=7BIT say nothing that an upstream without SIZE or 8BITMIME would need; there they are left out.
+ */
+import type { Capabilities } from '../protocol/capabilities.ts';
+import { CommandLine } from '../protocol/command.ts';
+import { RelayError, type Extension } from '../protocol/failure.ts';
+import type { Parameter, PathArgument } from '../protocol/path.ts';
+
+/** Parameters whose EHLO keyword has another name. The others are named like their keyword. */
+const KEYWORD_OF: ReadonlyMap<string, string> = new Map([
+  ['RET', 'DSN'], // RFC 3461
+  ['ENVID', 'DSN'],
+  ['NOTIFY', 'DSN'],
+  ['ORCPT', 'DSN'],
+  ['BY', 'DELIVERBY'], // RFC 2852
+  ['HOLDFOR', 'FUTURERELEASE'], // RFC 4865
+  ['HOLDUNTIL', 'FUTURERELEASE'],
+]);
+
+/** @throws {RelayError} too-big | unsupported | unknown-parameter */
+export function mailCommand(argument: PathArgument, capabilities: Capabilities): CommandLine<'MAIL'> {
+  const carried = argument.parameters.filter((parameter) => isCarriedOnMail(parameter, capabilities));
+  return CommandLine.mail(
+    argument.path,
+    carried.map(({ text }) => text),
+  );
+}
+
+/** @throws {RelayError} unknown-parameter */
+export function rcptCommand(argument: PathArgument, capabilities: Capabilities): CommandLine<'RCPT'> {
+  for (const parameter of argument.parameters) requireKnown(parameter, capabilities);
+  return CommandLine.rcpt(
+    argument.path,
+    argument.parameters.map(({ text }) => text),
+  );
+}
+
+/** The size that a client declared (RFC 1870 §6); undefined when it declared none. */
+export function declaredOctets({ parameters }: PathArgument): number | undefined {
+  const value = parameters.find(({ keyword }) => keyword === 'SIZE')?.value;
+  return value === undefined ? undefined : Number(value);
+}
+
+/**
+ * Whether the values are well formed, as far as a hop in between can tell.
+ *
+ * xtext (RFC 3461 §4) can hide a control character that a later hop may decode into a line of its own.
+ */
+export function hasValidValues({ parameters }: PathArgument): boolean {
+  return parameters.every(({ keyword, value = '' }) => {
+    if (keyword === 'SIZE') return /^[0-9]{1,20}$/.test(value);
+    if (keyword === 'BODY') return /^(7BIT|8BITMIME|BINARYMIME)$/i.test(value);
+    if (keyword === 'SMTPUTF8' || keyword === 'REQUIRETLS') return value === '';
+    return !/\+(?:[01][0-9A-F]|7F)/i.test(value);
+  });
+}
+
+function isCarriedOnMail(parameter: Parameter, capabilities: Capabilities): boolean {
+  const { keyword, value = '' } = parameter;
+  switch (keyword) {
+    case 'SIZE':
+      requireFit(Number(value), capabilities);
+      return capabilities.has('SIZE');
+    case 'BODY':
+      if (value.toUpperCase() === '7BIT') return capabilities.has('8BITMIME');
+      // BINARYMIME needs BDAT from the client too (RFC 3030 §3), which it was not offered.
+      if (value.toUpperCase() !== '8BITMIME') throw unknown('BODY=BINARYMIME');
+      return requireExtension('8BITMIME', capabilities);
+    case 'SMTPUTF8':
+    case 'REQUIRETLS':
+      return requireExtension(keyword, capabilities);
+    default:
+      return requireKnown(parameter, capabilities);
+  }
+}
+
+function requireFit(octets: number, capabilities: Capabilities): void {
+  const maxOctets = capabilities.maxMessageOctets;
+  if (maxOctets !== undefined && octets > maxOctets) throw new RelayError({ kind: 'too-big', maxOctets });
+}
+
+function requireExtension(extension: Extension, capabilities: Capabilities): true {
+  if (!capabilities.has(extension)) throw new RelayError({ kind: 'unsupported', extension });
+  return true;
+}
+
+function requireKnown({ keyword }: Parameter, capabilities: Capabilities): true {
+  if (!capabilities.has(KEYWORD_OF.get(keyword) ?? keyword)) throw unknown(keyword);
+  return true;
+}
+
+function unknown(keyword: string): RelayError {
+  return new RelayError({ kind: 'unknown-parameter', keyword });
+}

@@ -1,0 +1,53 @@
+/**
+ * One sentence for each reason why a hop was not secured: what is wrong, and what to change.
+ */
+import type { TlsResultType } from '../protocol/tls-result.ts';
+
+/** @param reason the failure-reason-code, a word of ours or of OpenSSL */
+export function tlsSentence(resultType: TlsResultType, reason: string): string {
+  return (
+    BY_REASON.get(reason) ??
+    BY_RESULT[resultType] ??
+    `The TLS handshake with the upstream failed (${reason}); nothing was sent.`
+  );
+}
+
+const BY_RESULT: Partial<Record<TlsResultType, string>> = {
+  'starttls-not-supported':
+    'The upstream did not start TLS on STARTTLS, so nothing was sent; use smtps:// if its port begins with TLS, else somebody may be tampering with the connection.',
+  'certificate-host-mismatch':
+    "The upstream's certificate is for another name; write a name that it carries in SEALPOST_UPSTREAM.",
+  'certificate-expired':
+    "The upstream's certificate has expired; its operator must renew it, unless this machine's clock is wrong.",
+  'certificate-not-trusted':
+    "The upstream's certificate is not from a trusted authority; name the authority with SEALPOST_TLS_CA_FILE or the key with SEALPOST_TLS_PIN_SHA256.",
+};
+
+const NOT_TLS = 'The upstream port does not begin with TLS; write smtp:// in SEALPOST_UPSTREAM for STARTTLS.';
+const TOO_OLD =
+  'The upstream offers no TLS that is still secure; it needs TLS 1.2 with forward secrecy, or TLS 1.3.';
+const TOO_WEAK =
+  "The upstream's certificate has a weak key or signature; it needs RSA of 2048 bits or more, and no SHA-1.";
+
+const BY_REASON: ReadonlyMap<string, string> = new Map([
+  [
+    'pin-mismatch',
+    "The upstream's key is not the pinned one; if its operator changed it, change SEALPOST_TLS_PIN_SHA256.",
+  ],
+  [
+    'plaintext-after-starttls-reply',
+    'Clear text came between STARTTLS and TLS, so nothing was sent; somebody is tampering with the connection.',
+  ],
+  ['CERT_NOT_YET_VALID', "The upstream's certificate is not valid yet; compare the clocks of both machines."],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', NOT_TLS],
+  ['ERR_SSL_PACKET_LENGTH_TOO_LONG', NOT_TLS],
+  ['ERR_SSL_UNSUPPORTED_PROTOCOL', TOO_OLD],
+  ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', TOO_OLD],
+  ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
+  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
+  ['EE_KEY_TOO_SMALL', TOO_WEAK],
+  ['CA_KEY_TOO_SMALL', TOO_WEAK],
+  ['CA_MD_TOO_WEAK', TOO_WEAK],
+  ['timeout', 'The upstream did not finish the TLS handshake in time; nothing was sent.'],
+  ['connection-lost', 'The upstream ended the connection during the TLS handshake; nothing was sent.'],
+]);

@@ -1,0 +1,45 @@
+/**
+ * What goes in front of a message: the trace field (RFC 5321 §4.4), and a Date and Message-ID where they are missing
+ * (RFC 6409 §8).
+ */
+import { isIPv6 } from 'node:net';
+
+/** How the message came to us. */
+export interface Arrival {
+  /** HELO or EHLO argument as received. */
+  readonly helo: string;
+  /** IP address of the client. */
+  readonly address: string;
+  /** RFC 3848. */
+  readonly protocol: 'SMTP' | 'ESMTP' | 'ESMTPA' | 'ESMTPS' | 'ESMTPSA';
+}
+
+/** RFC 5321 §4.4: from, by, with, id and date, on folded lines. */
+export function receivedField(arrival: Arrival, hostname: string, id: string, now: Date): string {
+  const literal = isIPv6(arrival.address) ? `[IPv6:${arrival.address}]` : `[${arrival.address}]`;
+  const from = heloWord(arrival.helo) ?? literal;
+  return (
+    `Received: from ${from} (${literal})\r\n` +
+    `\tby ${hostname} (Sealpost) with ${arrival.protocol} id ${id};\r\n` +
+    `\t${mailDate(now)}\r\n`
+  );
+}
+
+export function dateField(now: Date): string {
+  return `Date: ${mailDate(now)}\r\n`;
+}
+
+export function messageIdField(hostname: string, id: string, now: Date): string {
+  return `Message-ID: <${id}.${now.getTime().toString(36)}@${hostname}>\r\n`;
+}
+
+/** RFC 5322 §3.3, in UTC. */
+function mailDate(now: Date): string {
+  return now.toUTCString().replace('GMT', '+0000');
+}
+
+/** Devices say anything at all; what is not a domain or an address literal would break the field for its readers. */
+function heloWord(helo: string): string | undefined {
+  const word = helo.replaceAll(/[^A-Za-z0-9._:[\]-]/g, '-').slice(0, 255);
+  return word === '' ? undefined : word;
+}

@@ -1,0 +1,57 @@
+/**
+ * AUTH inside TLS (RFC 4954): chooses a mechanism and speaks it to its end.
+ */
+import type { Capabilities } from '../protocol/capabilities.ts';
+import { CommandLine } from '../protocol/command.ts';
+import { RelayError } from '../protocol/failure.ts';
+import type { Reply } from '../protocol/reply.ts';
+import type { Channel } from './channel.ts';
+import { login } from './sasl/login.ts';
+import type { Mechanism } from './sasl/mechanism.ts';
+import { plain } from './sasl/plain.ts';
+import type { Credentials } from './target.ts';
+
+/** RFC 5321 §4.5.3.1.4: a longer initial response waits for the server's prompt. */
+const COMMAND_LINE_OCTETS = 512;
+
+/** Rounds of challenge and response; no mechanism here needs more. */
+const ROUNDS = 4;
+
+/**
+ * @param timeoutMs for each reply
+ * @throws {RelayError} auth, or what the channel throws
+ */
+export async function authenticate(
+  channel: Channel<'AUTH'>,
+  capabilities: Capabilities,
+  credentials: Credentials,
+  timeoutMs: () => number,
+): Promise<void> {
+  const mechanism = chooseMechanism(capabilities, credentials);
+  let reply = await channel.send(authCommand(mechanism), 'auth', timeoutMs());
+  // A server that asks although it got an initial response has not read it: its prompt is answered like any other.
+  for (let round = 0; reply.code === 334 && round < ROUNDS; round += 1) {
+    const response = mechanism.respond(reply.lines[0] ?? '') ?? '*'; // RFC 4954 §4: `*` cancels
+    reply = await channel.send(CommandLine.authResponse(response), 'auth', timeoutMs());
+  }
+  if (reply.code !== 235) throw refusal(reply);
+}
+
+/** PLAIN before LOGIN: one round trip instead of three. */
+function chooseMechanism(capabilities: Capabilities, credentials: Credentials): Mechanism {
+  const offered = capabilities.authMechanisms;
+  if (offered.includes('PLAIN')) return plain(credentials);
+  if (offered.includes('LOGIN')) return login(credentials);
+  throw new RelayError({ kind: 'auth', phase: 'auth', reason: 'no-common-mechanism' });
+}
+
+function authCommand({ name, initialResponse }: Mechanism): CommandLine<'AUTH'> {
+  const command = CommandLine.auth(name, initialResponse);
+  return Buffer.byteLength(command.toWire()) > COMMAND_LINE_OCTETS ? CommandLine.auth(name) : command;
+}
+
+function refusal(reply: Reply): RelayError {
+  if (reply.code >= 400)
+    return new RelayError({ kind: 'auth', phase: 'auth', reason: String(reply.code), reply });
+  return new RelayError({ kind: 'protocol', phase: 'auth', reason: `unexpected-${reply.code}` });
+}

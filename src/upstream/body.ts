@@ -1,0 +1,134 @@
+/**
+ * The content of one message on its way up: by DATA with dot-stuffing, or in chunks (RFC 3030).
+ *
+ * Guarantees: octets leave in order and unchanged but for the stuffing; the message ends only in `end()`.
+ */
+import { coalesce } from '../protocol/coalesce.ts';
+import { CommandLine } from '../protocol/command.ts';
+import { DotStuffer } from '../protocol/dot-stuffer.ts';
+import { RelayError, type MailPhase } from '../protocol/failure.ts';
+import { isMailAccepted, isRefusal, type Reply } from '../protocol/reply.ts';
+import type { Channel } from './channel.ts';
+import type { HopTimeouts } from './target.ts';
+
+export interface Body {
+  /** Whether the verdict is in: the upstream waits for the next command. */
+  readonly isOver: boolean;
+  /**
+   * Takes content whose only line ending is CRLF; resolves when more is wanted.
+   *
+   * @throws {RelayError} refused at `body` | protocol | lost
+   */
+  write(pieces: readonly Buffer[]): Promise<void>;
+  /**
+   * Ends the message and waits for the verdict.
+   *
+   * @returns 25x
+   * @throws {RelayError} refused | protocol | lost | outcome-unknown
+   */
+  end(): Promise<Reply>;
+}
+
+/** Chunks of at least this size, so that a body cut small by its sender does not become as many commands. */
+const CHUNK_OCTETS = 65_536;
+
+/** RFC 3030 §2: chunks announced by their size, so there is no end of data to smuggle through. */
+export class ChunkedBody implements Body {
+  isOver = false;
+  readonly #channel: Channel<'BDAT'>;
+  readonly #timeouts: HopTimeouts;
+  readonly #isPipelined: boolean;
+  /** The newest octets wait for their successors: LAST goes in one flight with the last of them. */
+  #held: Buffer[] = [];
+  #heldOctets = 0;
+  #failed: RelayError | undefined;
+
+  constructor(channel: Channel<'BDAT'>, timeouts: HopTimeouts, isPipelined: boolean) {
+    this.#channel = channel;
+    this.#timeouts = timeouts;
+    this.#isPipelined = isPipelined;
+  }
+
+  async write(pieces: readonly Buffer[]): Promise<void> {
+    if (this.#heldOctets >= CHUNK_OCTETS) await this.#flush();
+    this.#throwIfFailed();
+    for (const piece of pieces) this.#heldOctets += piece.length;
+    this.#held.push(...pieces);
+  }
+
+  async end(): Promise<Reply> {
+    await this.#channel.content([]); // an end that was never sent is a loss, not an unknown outcome
+    this.#throwIfFailed();
+    const verdict = this.#channel.send(
+      CommandLine.bdat(this.#heldOctets, true),
+      'final',
+      this.#timeouts.finalMs,
+    );
+    this.#channel.content(this.#held).catch(() => undefined); // the verdict tells of any loss
+    const reply = await verdict;
+    this.isOver = true;
+    // An earlier chunk's refusal came before this reply, which only repeats it in other words (RFC 3030 §2).
+    this.#throwIfFailed();
+    return expectAccepted('final', reply);
+  }
+
+  async #flush(): Promise<void> {
+    const sent = this.#channel.send(
+      CommandLine.bdat(this.#heldOctets, false),
+      'body',
+      this.#timeouts.commandMs,
+    );
+    const judged = sent
+      .then((reply) => void expectAccepted('body', reply))
+      .catch((error: unknown) => this.#fail(error));
+    const pieces = this.#held;
+    this.#held = [];
+    this.#heldOctets = 0;
+    await this.#channel.content(pieces);
+    if (!this.#isPipelined) await judged;
+  }
+
+  #throwIfFailed(): void {
+    const failed = this.#failed;
+    if (failed !== undefined) throw failed;
+  }
+
+  #fail(error: unknown): void {
+    if (!(error instanceof RelayError)) throw error;
+    this.#failed ??= error;
+  }
+}
+
+/** RFC 5321 §4.1.1.4. */
+export class StuffedBody implements Body {
+  isOver = false;
+  readonly #channel: Channel<'DATA'>;
+  readonly #timeouts: HopTimeouts;
+  readonly #stuffer = new DotStuffer();
+
+  constructor(channel: Channel<'DATA'>, timeouts: HopTimeouts) {
+    this.#channel = channel;
+    this.#timeouts = timeouts;
+  }
+
+  async write(pieces: readonly Buffer[]): Promise<void> {
+    const stuffed: Buffer[] = [];
+    for (const piece of pieces) this.#stuffer.write(piece, (octets) => stuffed.push(octets));
+    await this.#channel.content(coalesce(stuffed));
+  }
+
+  async end(): Promise<Reply> {
+    await this.#channel.content([]); // an end that was never sent is a loss, not an unknown outcome
+    const verdict = this.#channel.awaitReply('final', this.#timeouts.finalMs);
+    this.#channel.content([this.#stuffer.end()]).catch(() => undefined); // the verdict tells of any loss
+    const reply = await verdict;
+    this.isOver = true;
+    return expectAccepted('final', reply);
+  }
+}
+
+function expectAccepted(phase: MailPhase, reply: Reply): Reply {
+  if (isMailAccepted(reply)) return reply;
+  if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase, reply });
+  throw new RelayError({ kind: 'protocol', phase, reason: `unexpected-${reply.code}` });
+}

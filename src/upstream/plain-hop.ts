@@ -1,0 +1,101 @@
+/**
+ * A hop in clear text: it can say EHLO, STARTTLS and QUIT, and become a `SecuredHop` or nothing.
+ *
+ * Guarantees: no other verb compiles here; what the server said in clear is forgotten at the handshake; any octet
+ * beyond the STARTTLS reply ends the attempt.
+ */
+import type { Capabilities } from '../protocol/capabilities.ts';
+import { CommandLine } from '../protocol/command.ts';
+import { RelayError } from '../protocol/failure.ts';
+import { isRefusal, type Reply } from '../protocol/reply.ts';
+import type { TlsResultType } from '../protocol/tls-result.ts';
+import type { Trust } from '../tls/trust.ts';
+import { VerifiedTls, type PeerIdentity } from '../tls/verified-tls.ts';
+import type { Socket } from 'node:net';
+import { Channel } from './channel.ts';
+import { expectCapabilities, expectGreeting, SecuredHop, type Opening } from './secured-hop.ts';
+
+/** An address literal is a legal EHLO argument (RFC 5321 §4.1.3) and tells an eavesdropper nothing of us. */
+const NAME_IN_CLEAR = '[127.0.0.1]';
+
+export class PlainHop {
+  readonly #channel: Channel<'EHLO' | 'STARTTLS' | 'QUIT'>;
+  readonly #capabilities: Capabilities;
+  readonly #opening: Opening;
+
+  private constructor(
+    channel: Channel<'EHLO' | 'STARTTLS' | 'QUIT'>,
+    capabilities: Capabilities,
+    opening: Opening,
+  ) {
+    this.#channel = channel;
+    this.#capabilities = capabilities;
+    this.#opening = opening;
+  }
+
+  /**
+   * Reads the greeting and says EHLO.
+   *
+   * @param socket connected; owned by the hop from here on
+   * @throws {RelayError} session-refused | unreachable | protocol | lost
+   */
+  static async greet(socket: Socket, opening: Opening): Promise<PlainHop> {
+    const channel = new Channel<'EHLO' | 'STARTTLS' | 'QUIT'>(socket);
+    try {
+      expectGreeting(await channel.awaitReply('greeting', replyTimeoutMs(opening)));
+      const reply = await channel.send(CommandLine.ehlo(NAME_IN_CLEAR), 'ehlo', replyTimeoutMs(opening));
+      return new PlainHop(channel, expectCapabilities(reply), opening);
+    } catch (error) {
+      void channel.quit(CommandLine.quit());
+      throw error;
+    }
+  }
+
+  /**
+   * Upgrades to TLS and opens the secured hop. There is no third outcome; the plain hop is over either way.
+   *
+   * @param signal ends the handshake
+   * @throws {RelayError} tls, or what `SecuredHop.open` throws
+   */
+  async startTls(identity: PeerIdentity, trust: Trust, signal: AbortSignal): Promise<SecuredHop> {
+    const socket = await this.#upgradeable();
+    const verified = await VerifiedTls.handshake(socket, identity, trust, signal);
+    return SecuredHop.open(verified, 'greeted', this.#opening);
+  }
+
+  /** The socket, when the server is ready to begin TLS on it and has said nothing more. */
+  async #upgradeable(): Promise<Socket> {
+    try {
+      if (!this.#capabilities.has('STARTTLS')) throw tlsFailure('starttls-not-supported', 'not-offered');
+      const reply = await this.#channel.send(
+        CommandLine.starttls(),
+        'starttls',
+        replyTimeoutMs(this.#opening),
+      );
+      expectReady(reply);
+    } catch (error) {
+      void this.#channel.quit(CommandLine.quit());
+      throw error;
+    }
+    const socket = this.#channel.release();
+    if (socket !== undefined) return socket;
+    this.#channel.destroy();
+    throw tlsFailure('validation-failure', 'plaintext-after-starttls-reply');
+  }
+}
+
+/** RFC 3207 §4: 220 and nothing else; it is one line, so a longer one is not what a server says here. */
+function expectReady(reply: Reply): void {
+  if (isRefusal(reply)) throw tlsFailure('starttls-not-supported', `refused-${reply.code}`);
+  if (reply.code !== 220 || reply.lines.length !== 1) {
+    throw new RelayError({ kind: 'protocol', phase: 'starttls', reason: `unexpected-${reply.code}` });
+  }
+}
+
+function tlsFailure(resultType: TlsResultType, reason: string): RelayError {
+  return new RelayError({ kind: 'tls', phase: 'starttls', resultType, reason });
+}
+
+function replyTimeoutMs({ timeouts, deadline }: Opening): number {
+  return Math.min(timeouts.commandMs, deadline.remainingMs);
+}

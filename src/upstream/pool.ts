@@ -1,0 +1,98 @@
+/**
+ * Secured hops that outlive their clients: one is leased for a transaction and given back after it.
+ *
+ * Guarantees: a hop is leased to one transaction at a time; an idle hop that ends, or that the upstream speaks on
+ * unasked, is never leased; only hops of one configuration are in one pool, so they are all as secure.
+ */
+import type { Log } from '../log/log.ts';
+import type { Capabilities } from '../protocol/capabilities.ts';
+import type { HopOpener, OpenHop } from './open-hop.ts';
+
+/** Servers drop idle sessions after five minutes (RFC 5321 §4.5.3.2.7), some sooner. */
+const IDLE_MS = 60_000;
+
+/** More than this many idle hops are not kept: providers count connections. */
+const MAX_IDLE = 20;
+
+export interface Lease extends OpenHop {
+  /** Whether the hop served somebody before: its connection may have died unnoticed. */
+  readonly isReused: boolean;
+}
+
+interface Idle {
+  readonly leased: OpenHop;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class HopPool {
+  /** What the hop secured last offers; undefined before the first. */
+  lastCapabilities: Capabilities | undefined;
+  readonly #opener: HopOpener;
+  readonly #log: Log;
+  readonly #idle: Idle[] = [];
+  #isClosed = false;
+
+  constructor(opener: HopOpener, log: Log) {
+    this.#opener = opener;
+    this.#log = log;
+  }
+
+  /**
+   * A hop ready for MAIL: the one used last, or a new one.
+   *
+   * @throws {RelayError} when none can be opened
+   */
+  async lease(): Promise<Lease> {
+    for (;;) {
+      const idle = this.#idle.pop();
+      if (idle === undefined) return this.leaseNew();
+      clearTimeout(idle.timer);
+      if (idle.leased.hop.isReady) return { ...idle.leased, isReused: true };
+      idle.leased.hop.destroy();
+    }
+  }
+
+  /** A new hop, whatever is idle: for a transaction whose reused hop was found dead. */
+  async leaseNew(): Promise<Lease> {
+    const began = performance.now();
+    const opened = await this.#opener.open();
+    this.lastCapabilities = opened.hop.capabilities;
+    opened.hop.onEnd = (reason) => this.#closed(opened, reason, began);
+    return { ...opened, isReused: false };
+  }
+
+  /** Takes a hop back; it is recovered, kept or closed. Never fails. */
+  async giveBack(leased: OpenHop): Promise<void> {
+    const isUsable = await leased.hop.recover();
+    if (!isUsable) return;
+    if (this.#isClosed || this.#idle.length >= MAX_IDLE) return void leased.hop.quit();
+    const timer = setTimeout(() => this.#retire(leased), IDLE_MS).unref();
+    this.#idle.push({ leased, timer });
+  }
+
+  /** Says goodbye on all idle hops and waits until they are gone; those leased go when they are given back. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const idle = this.#idle.splice(0);
+    for (const { timer } of idle) clearTimeout(timer);
+    await Promise.all(idle.map(async ({ leased }) => leased.hop.quit()));
+  }
+
+  #retire(leased: OpenHop): void {
+    const at = this.#idle.findIndex((idle) => idle.leased === leased);
+    if (at >= 0) this.#idle.splice(at, 1);
+    void leased.hop.quit();
+  }
+
+  #closed(opened: OpenHop, reason: string, began: number): void {
+    const { hid, target, endpoint, hop } = opened;
+    this.#log.emit('hop.closed', {
+      hid,
+      host: target.host,
+      port: endpoint.port,
+      transactions: hop.transactions,
+      reason,
+      ms: Math.round(performance.now() - began),
+    });
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * A hop whose peer is authenticated: the only object that can say AUTH and MAIL.
+ *
+ * Guarantees: made from a `VerifiedTls` only; what it knows of the server comes from the EHLO inside TLS; one
+ * transaction at a time.
+ */
+import { Capabilities } from '../protocol/capabilities.ts';
+import { CommandLine } from '../protocol/command.ts';
+import { RelayError } from '../protocol/failure.ts';
+import { isMailAccepted, isRefusal, type Reply } from '../protocol/reply.ts';
+import type { TlsEvidence, VerifiedTls } from '../tls/verified-tls.ts';
+import { authenticate } from './authenticate.ts';
+import { Channel } from './channel.ts';
+import type { Deadline } from './deadline.ts';
+import type { Credentials, HopSettings, HopTimeouts } from './target.ts';
+import { Transaction } from './transaction.ts';
+
+export interface Opening extends HopSettings {
+  readonly credentials?: Credentials | undefined;
+  /** For opening the hop, in total. */
+  readonly deadline: Deadline;
+}
+
+type SecuredVerb = 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'BDAT' | 'RSET' | 'NOOP' | 'QUIT';
+
+export class SecuredHop {
+  readonly evidence: TlsEvidence;
+  readonly capabilities: Capabilities;
+  /** Transactions begun on this hop. */
+  transactions = 0;
+  readonly #channel: Channel<SecuredVerb>;
+  readonly #timeouts: HopTimeouts;
+  #transaction: Transaction | undefined;
+
+  private constructor(
+    channel: Channel<SecuredVerb>,
+    capabilities: Capabilities,
+    evidence: TlsEvidence,
+    timeouts: HopTimeouts,
+  ) {
+    this.#channel = channel;
+    this.capabilities = capabilities;
+    this.evidence = evidence;
+    this.#timeouts = timeouts;
+  }
+
+  /**
+   * Says EHLO and AUTH inside TLS.
+   *
+   * @param greeting whether a 220 comes first: on implicit TLS; after STARTTLS there is none (RFC 3207 §4.2)
+   * @throws {RelayError} session-refused | auth | protocol | lost
+   */
+  static async open(
+    verified: VerifiedTls,
+    greeting: 'greets' | 'greeted',
+    opening: Opening,
+  ): Promise<SecuredHop> {
+    const { deadline, timeouts, hostname, credentials } = opening;
+    const channel = new Channel<SecuredVerb>(verified.stream);
+    const timeoutMs = (): number => Math.min(timeouts.commandMs, deadline.remainingMs);
+    try {
+      if (greeting === 'greets') expectGreeting(await channel.awaitReply('greeting', timeoutMs()));
+      const capabilities = expectCapabilities(
+        await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs()),
+      );
+      if (credentials !== undefined) await authenticate(channel, capabilities, credentials, timeoutMs);
+      return new SecuredHop(channel, capabilities, verified.evidence, timeouts);
+    } catch (error) {
+      void channel.quit(CommandLine.quit());
+      throw error;
+    }
+  }
+
+  /** Whether a transaction can begin: connected, and nothing under way. */
+  get isReady(): boolean {
+    return this.#channel.isQuiet && (this.#transaction?.isOver ?? true);
+  }
+
+  /** Called once, when the connection ends, by whomever. */
+  set onEnd(listener: (reason: string) => void) {
+    this.#channel.onEnd = listener;
+  }
+
+  /** Begins a transaction: MAIL leaves with the first RCPT where the upstream pipelines. */
+  mail(command: CommandLine<'MAIL'>): Transaction {
+    if (!this.isReady) throw new TypeError('the hop has a transaction under way');
+    this.transactions += 1;
+    this.#transaction = new Transaction(this.#channel, this.capabilities, this.#timeouts, command);
+    return this.#transaction;
+  }
+
+  /**
+   * Makes the hop ready for another transaction: RSET for an envelope without content.
+   *
+   * @returns false when the hop cannot be used again; it is closed then
+   */
+  async recover(): Promise<boolean> {
+    if (this.isReady) return true;
+    if (this.#transaction?.hasContent !== true && this.#channel.endReason === undefined) {
+      const reply = await this.#reset();
+      if (reply !== undefined && isMailAccepted(reply) && this.#channel.isQuiet) {
+        this.#transaction = undefined;
+        return true;
+      }
+    }
+    // Content without its end: closing the connection is the one sure way not to end it (RFC 5321 §4.1.1.4).
+    this.destroy();
+    return false;
+  }
+
+  /** Says goodbye; resolves when the connection is gone. */
+  async quit(): Promise<void> {
+    return this.#channel.quit(CommandLine.quit());
+  }
+
+  destroy(): void {
+    this.#channel.destroy();
+  }
+
+  async #reset(): Promise<Reply | undefined> {
+    try {
+      return await this.#channel.send(CommandLine.rset(), 'mail', this.#timeouts.commandMs);
+    } catch (error) {
+      if (error instanceof RelayError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** @throws {RelayError} session-refused | protocol */
+export function expectGreeting(reply: Reply): void {
+  if (isRefusal(reply)) throw new RelayError({ kind: 'session-refused', phase: 'greeting', reply });
+  if (reply.code !== 220) throw unexpected('greeting', reply);
+}
+
+/** @throws {RelayError} session-refused | protocol */
+export function expectCapabilities(reply: Reply): Capabilities {
+  if (isRefusal(reply)) throw new RelayError({ kind: 'session-refused', phase: 'ehlo', reply });
+  if (reply.code !== 250) throw unexpected('ehlo', reply);
+  return Capabilities.of(reply);
+}
+
+function unexpected(phase: 'greeting' | 'ehlo', reply: Reply): RelayError {
+  return new RelayError({ kind: 'protocol', phase, reason: `unexpected-${reply.code}` });
+}

@@ -1,0 +1,99 @@
+/**
+ * One message on a secured hop: RCPT, then DATA or BDAT.
+ *
+ * Guarantees: a reply is attributed to the command that drew it; no content leaves before a recipient was accepted; the
+ * end of the message is sent by `Body.end()` and by nothing else.
+ * Does not: choose what the client is told (relay/).
+ */
+import type { Capabilities } from '../protocol/capabilities.ts';
+import { CommandLine } from '../protocol/command.ts';
+import { RelayError, type MailPhase } from '../protocol/failure.ts';
+import { isMailAccepted, isRefusal, type Reply } from '../protocol/reply.ts';
+import { ChunkedBody, StuffedBody, type Body } from './body.ts';
+import type { Channel } from './channel.ts';
+import type { HopTimeouts } from './target.ts';
+
+export class Transaction {
+  readonly #channel: Channel<'MAIL' | 'RCPT' | 'DATA' | 'BDAT'>;
+  readonly #capabilities: Capabilities;
+  readonly #timeouts: HopTimeouts;
+  readonly #command: CommandLine<'MAIL'>;
+  #mail: Promise<Reply> | undefined;
+  #hasRecipient = false;
+  #body: Body | undefined;
+  #isMailRefused = false;
+
+  constructor(
+    channel: Channel<'MAIL' | 'RCPT' | 'DATA' | 'BDAT'>,
+    capabilities: Capabilities,
+    timeouts: HopTimeouts,
+    command: CommandLine<'MAIL'>,
+  ) {
+    this.#channel = channel;
+    this.#capabilities = capabilities;
+    this.#timeouts = timeouts;
+    this.#command = command;
+  }
+
+  /** Whether MAIL has not left yet. */
+  get isUnsent(): boolean {
+    return this.#mail === undefined;
+  }
+
+  /** Whether content may have left. */
+  get hasContent(): boolean {
+    return this.#body !== undefined;
+  }
+
+  /** Whether the upstream's state is as before MAIL: nothing was sent, MAIL was refused, or the verdict is in. */
+  get isOver(): boolean {
+    return this.#mail === undefined || this.#isMailRefused || this.#body?.isOver === true;
+  }
+
+  /**
+   * Sends a RCPT, the first one in one flight with MAIL where the upstream pipelines.
+   *
+   * @returns the upstream's reply, 25x, 4xx or 5xx
+   * @throws {RelayError} refused at `mail` | protocol | lost
+   */
+  async rcpt(command: CommandLine<'RCPT'>): Promise<Reply> {
+    const { commandMs } = this.#timeouts;
+    this.#mail ??= this.#channel.send(this.#command, 'mail', commandMs);
+    if (!this.#capabilities.has('PIPELINING')) this.#expectMail(await this.#mail);
+    const sent = this.#channel.send(command, 'rcpt', commandMs);
+    this.#expectMail(await this.#mail);
+    const reply = await sent;
+    if (isMailAccepted(reply)) this.#hasRecipient = true;
+    else if (!isRefusal(reply)) throw unexpected('rcpt', reply);
+    return reply;
+  }
+
+  /**
+   * Begins the content: at once where the upstream takes chunks (RFC 3030), else after its 354.
+   *
+   * @throws {RelayError} refused at `data` | protocol | lost
+   */
+  async data(): Promise<Body> {
+    if (!this.#hasRecipient) throw new TypeError('no recipient was accepted');
+    if (this.#capabilities.has('CHUNKING')) {
+      this.#body = new ChunkedBody(this.#channel, this.#timeouts, this.#capabilities.has('PIPELINING'));
+      return this.#body;
+    }
+    const reply = await this.#channel.send(CommandLine.data(), 'data', this.#timeouts.commandMs);
+    if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase: 'data', reply });
+    this.#body = new StuffedBody(this.#channel, this.#timeouts);
+    if (reply.code !== 354) throw unexpected('data', reply);
+    return this.#body;
+  }
+
+  #expectMail(reply: Reply): void {
+    if (isMailAccepted(reply)) return;
+    this.#isMailRefused = true;
+    if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase: 'mail', reply });
+    throw unexpected('mail', reply);
+  }
+}
+
+function unexpected(phase: MailPhase, reply: Reply): RelayError {
+  return new RelayError({ kind: 'protocol', phase, reason: `unexpected-${reply.code}` });
+}
