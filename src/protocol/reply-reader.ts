@@ -67,7 +67,7 @@ export class ReplyReader {
     if (head === undefined || code === undefined) throw new ReplySyntaxError('bad-code');
     // RFC 5321 §4.2.1: the code is the same on each line of a reply.
     if (this.#code !== undefined && this.#code !== code) throw new ReplySyntaxError('codes-differ');
-    this.#lines.push(printable(text.subarray(head.length)));
+    this.#lines.push(printable(text.subarray(head.length), REPLY_LINE_OCTETS));
     if (separator === '-') {
       if (this.#lines.length >= REPLY_LINES) throw new ReplySyntaxError('too-many-lines');
       this.#code = code;

@@ -1,0 +1,123 @@
+/**
+ * Nothing here runs: the assertion is that `tsc` compiles it. Each `@ts-expect-error` fails to compile when the mistake
+ * below it becomes possible.
+ */
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+import { CommandLine, type Verb } from '../../src/protocol/command.ts';
+import type { Failure } from '../../src/protocol/failure.ts';
+import { ownReply } from '../../src/protocol/reply.ts';
+import { Secret } from '../../src/protocol/secret.ts';
+import type { Trust } from '../../src/tls/trust.ts';
+import { VerifiedTls, type PeerIdentity, type TlsEvidence } from '../../src/tls/verified-tls.ts';
+import type { Channel } from '../../src/upstream/channel.ts';
+import type { PlainHop } from '../../src/upstream/plain-hop.ts';
+import { SecuredHop, type Opening } from '../../src/upstream/secured-hop.ts';
+import { Transaction } from '../../src/upstream/transaction.ts';
+
+declare const plain: Channel<'EHLO' | 'STARTTLS' | 'QUIT'>;
+declare const secured: Channel<
+  'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'BDAT' | 'RSET' | 'NOOP' | 'QUIT'
+>;
+declare const plainHop: PlainHop;
+declare const member: keyof PlainHop;
+declare const tls: TLSSocket;
+declare const tcp: Socket;
+declare const evidence: TlsEvidence;
+declare const identity: PeerIdentity;
+declare const trust: Trust;
+declare const opening: Opening;
+declare const octets: readonly Buffer[];
+
+export async function plainChannelCarriesNoMail(): Promise<void> {
+  await plain.send(CommandLine.ehlo('x'), 'ehlo', 1);
+  await plain.send(CommandLine.starttls(), 'starttls', 1);
+  // @ts-expect-error -- MAIL in clear
+  await plain.send(CommandLine.mail('<a@b>'), 'mail', 1);
+  // @ts-expect-error -- RCPT in clear
+  await plain.send(CommandLine.rcpt('<a@b>'), 'rcpt', 1);
+  // @ts-expect-error -- AUTH in clear
+  await plain.send(CommandLine.auth('PLAIN', 'AHUAcA=='), 'auth', 1);
+  // @ts-expect-error -- the answer to a challenge is AUTH too
+  await plain.send(CommandLine.authResponse('AHUAcA=='), 'auth', 1);
+  // @ts-expect-error -- DATA in clear
+  await plain.send(CommandLine.data(), 'data', 1);
+  // @ts-expect-error -- BDAT in clear
+  await plain.send(CommandLine.bdat(1, true), 'final', 1);
+  // @ts-expect-error -- content in clear
+  await plain.content(octets);
+  await secured.content(octets);
+}
+
+export async function aCommandIsNoString(): Promise<void> {
+  // @ts-expect-error -- a bare string may hold two commands
+  await plain.send('EHLO x\r\n', 'ehlo', 1);
+  // @ts-expect-error -- an object of the same shape is no command line
+  await plain.send({ verb: 'EHLO', toWire: () => 'MAIL FROM:<a@b>\r\n' }, 'ehlo', 1);
+  // @ts-expect-error -- the constructor is private
+  void new CommandLine('EHLO', 'MAIL FROM:<a@b>');
+}
+
+export function channelsDoNotWiden(): void {
+  const narrower: Channel<'EHLO'> = secured;
+  void narrower;
+  // @ts-expect-error -- a plain channel cannot stand where MAIL may be sent
+  const wider: Channel<'EHLO' | 'MAIL'> = plain;
+  void wider;
+  // @ts-expect-error -- nor for any verb at all
+  const any: Channel<Verb> = plain;
+  void any;
+  // @ts-expect-error -- a transaction needs a channel that carries mail
+  void new Transaction(plain, undefined, undefined, CommandLine.mail('<a@b>'));
+}
+
+export async function proofsAreNotMadeElsewhere(): Promise<void> {
+  // @ts-expect-error -- the constructor is private
+  void new VerifiedTls(tls, evidence);
+  // @ts-expect-error -- an object literal has not the private fields
+  const forged: VerifiedTls = { evidence, stream: tls };
+  await SecuredHop.open(forged, 'greets', opening);
+  // @ts-expect-error -- a TLS socket is no proof
+  await SecuredHop.open(tls, 'greets', opening);
+  // @ts-expect-error -- nor is a TCP socket
+  await SecuredHop.open(tcp, 'greets', opening);
+  // @ts-expect-error -- the constructor is private
+  void new SecuredHop(secured);
+  // @ts-expect-error -- a handshake takes no options that could weaken it
+  await VerifiedTls.handshake(tcp, identity, trust, new AbortController().signal, {
+    rejectUnauthorized: false,
+  });
+}
+
+export function aPlainHopHasNoOtherWayOut(): void {
+  const only: 'startTls' = member;
+  void only;
+  // @ts-expect-error -- a plain hop begins no transaction
+  plainHop.mail(CommandLine.mail('<a@b>'));
+}
+
+export function codesAgree(): void {
+  ownReply([451, '4.7.5'], 'text');
+  // @ts-expect-error -- a temporary code with a permanent enhanced code
+  ownReply([451, '5.7.5'], 'text');
+  // @ts-expect-error -- and the other way round
+  ownReply([550, '4.7.1'], 'text');
+  // @ts-expect-error -- a success that says failure
+  ownReply([250, '5.0.0'], 'text');
+}
+
+export function failuresAreClosed(): void {
+  // @ts-expect-error -- no failure is called plaintext-fallback
+  const failure: Failure = { kind: 'plaintext-fallback' };
+  void failure;
+  // @ts-expect-error -- a TLS failure says which
+  const tlsFailure: Failure = { kind: 'tls', phase: 'handshake', reason: 'x' };
+  void tlsFailure;
+}
+
+export function aSecretIsNoText(): void {
+  // @ts-expect-error -- a secret is revealed on purpose or not at all
+  const text: string = new Secret('x');
+  void text;
+}
