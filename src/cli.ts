@@ -34,7 +34,7 @@ async function run(name: string, rest: readonly string[]): Promise<number> {
     case 'certificate':
       return certificate(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
     case 'sandbox':
-      return sandbox(rest, process.stdout);
+      return sandbox(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
     case 'demo':
       return demo(rest, process.stdout);
     case 'version':

@@ -60,6 +60,24 @@ export class ClientConnection extends SMTPConnection {
     return parser;
   }
 
+  /**
+   * Theirs drops replies to a client that has closed its sending side, which scripts do and still read.
+   *
+   * @param context what smtp-server knows of the reply's enhanced code; false: the text has it already
+   */
+  override send(code: number, data?: string | string[] | null, context?: string | false): void {
+    const enhanced = this._getEnhancedStatusCode(code, context);
+    const prefix = enhanced === '' ? '' : `${enhanced} `;
+    const texts = Array.isArray(data) ? data : [data ?? ''];
+    const lines = texts.map((text, index) => {
+      const separator = index < texts.length - 1 ? '-' : ' ';
+      return `${code}${separator}${prefix}${text.replaceAll(/\p{Cc}/gu, ' ')}\r\n`;
+    });
+    // While a handshake runs, `_socket` is still the plain one: nothing may be written between its records.
+    if (!this._upgrading && this._socket.writable) this._socket.write(lines.join(''));
+    if (code === 421) this.close();
+  }
+
   override _onCommand(command: Buffer, callback?: () => void): void {
     if (this.#isDraining && !this.#relay.isInTransaction) this.#sendReply(GOING_AWAY);
     else super._onCommand(command, callback);
@@ -100,6 +118,13 @@ export class ClientConnection extends SMTPConnection {
   /** RFC 3207 §4.2: what was said before TLS is forgotten. */
   override handler_STARTTLS(command: Buffer, callback: () => void): void {
     void this.#relay.reset().then(() => super.handler_STARTTLS(command, callback));
+  }
+
+  /** RFC 4954 §4: not inside a transaction. */
+  override handler_AUTH(command: Buffer, callback: () => void): void {
+    if (!this.#relay.isInTransaction) return super.handler_AUTH(command, callback);
+    this.#sendReply(ownReply([503, '5.5.1'], 'A transaction is under way; AUTH comes before MAIL.'));
+    return callback();
   }
 
   /** The idle timeout is the client's: while the relay works, for minutes if need be, the client is not idle. */

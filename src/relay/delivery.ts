@@ -93,9 +93,10 @@ export class Delivery {
     if (this.#outcome !== undefined) return this.#outcome;
     try {
       const body = await this.#transaction.data();
-      const { maxOctets, lineEndings } = this.#context;
+      const { lineEndings, maxOctets } = this.#context;
+      const upstreamMax = this.#lease.hop.capabilities.maxMessageOctets ?? maxOctets;
       this.#content = new Content(body, {
-        maxOctets,
+        maxOctets: Math.min(maxOctets, upstreamMax),
         lineEndings,
         fieldsInFront: (header) => {
           const { hostname } = this.#context;

@@ -32,9 +32,9 @@ export class HeaderBlock {
     return this.#isWhole;
   }
 
-  /** Whether more was held than a header may have. */
+  /** Whether the header is larger than it may be, as far as it was seen. */
   get isTooBig(): boolean {
-    return !this.#isWhole && this.#length > HEADER_BLOCK_OCTETS;
+    return (this.#isWhole ? this.#lineStart : this.#length) > HEADER_BLOCK_OCTETS;
   }
 
   /** Everything held so far: the header, and what came with its end. */

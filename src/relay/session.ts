@@ -23,6 +23,8 @@ export class RelaySession {
   readonly #began = performance.now();
   #delivery: Delivery | undefined;
   #attempted = 0;
+  /** Whether MAIL had SMTPUTF8. */
+  #isInternational = false;
   #isEnding = false;
   #isClosed = false;
 
@@ -50,6 +52,7 @@ export class RelaySession {
     if ('fault' in parsed) return syntaxReply(parsed.fault, '5.1.7', 'MAIL FROM:<address>');
     const refusal = this.#judge(parsed.ok, isTls);
     if (refusal !== undefined) return refusal;
+    this.#isInternational = parsed.ok.parameters.some(({ keyword }) => keyword === 'SMTPUTF8');
     return this.#begin(parsed.ok);
   }
 
@@ -60,6 +63,7 @@ export class RelaySession {
     const parsed = parsePathArgument(argument, 'TO');
     if ('fault' in parsed) return syntaxReply(parsed.fault, '5.1.3', 'RCPT TO:<address>');
     if (!hasValidValues(parsed.ok)) return PARAMETER_FAULT;
+    if (parsed.ok.isInternational && !this.#isInternational) return needsSmtputf8('5.1.3');
     if (this.#attempted >= RECIPIENTS)
       return ownReply([452, '4.5.3'], 'Too many recipients for one message.');
     this.#attempted += 1;
@@ -121,9 +125,7 @@ export class RelaySession {
     const has = (keyword: string): boolean => argument.parameters.some((one) => one.keyword === keyword);
     const { maxOctets, onTlsFailure } = this.#context;
     if (!hasValidValues(argument)) return PARAMETER_FAULT;
-    if (argument.isInternational && !has('SMTPUTF8')) {
-      return ownReply([501, '5.1.7'], 'An address beyond ASCII needs the parameter SMTPUTF8.');
-    }
+    if (argument.isInternational && !has('SMTPUTF8')) return needsSmtputf8('5.1.7');
     if (has('REQUIRETLS') && !isTls) {
       return ownReply([530, '5.7.0'], 'REQUIRETLS can be asked for inside TLS only.');
     }
@@ -161,6 +163,11 @@ export class RelaySession {
 }
 
 const PARAMETER_FAULT = ownReply([501, '5.5.4'], 'A parameter has a value that is not allowed.');
+
+/** RFC 6531 §3.4: an address beyond ASCII is no address without it. */
+function needsSmtputf8(enhanced: '5.1.7' | '5.1.3'): Reply {
+  return ownReply([501, enhanced], 'An address beyond ASCII needs the parameter SMTPUTF8 at MAIL.');
+}
 
 function syntaxReply(fault: PathFault, enhanced: '5.1.7' | '5.1.3', form: string): Reply {
   switch (fault) {

@@ -14,7 +14,7 @@ export function tlsSentence(resultType: TlsResultType, reason: string): string {
 
 const BY_RESULT: Partial<Record<TlsResultType, string>> = {
   'starttls-not-supported':
-    'The upstream did not start TLS on STARTTLS, so nothing was sent; use smtps:// if its port begins with TLS, else somebody may be tampering with the connection.',
+    'The upstream refused STARTTLS, so nothing was sent; use smtps:// if it has a port that begins with TLS.',
   'certificate-host-mismatch':
     "The upstream's certificate is for another name; write a name that it carries in SEALPOST_UPSTREAM.",
   'certificate-expired':
@@ -30,6 +30,10 @@ const TOO_WEAK =
   "The upstream's certificate has a weak key or signature; it needs RSA of 2048 bits or more, and no SHA-1.";
 
 const BY_REASON: ReadonlyMap<string, string> = new Map([
+  [
+    'not-offered',
+    'The upstream does not offer STARTTLS, so nothing was sent; use smtps:// if it has a port that begins with TLS, else somebody may be tampering with the connection.',
+  ],
   [
     'pin-mismatch',
     "The upstream's key is not the pinned one; if its operator changed it, change SEALPOST_TLS_PIN_SHA256.",

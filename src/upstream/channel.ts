@@ -61,16 +61,16 @@ export class Channel<in V extends Verb> {
    *
    * @throws {RelayError} protocol | unreachable | lost | outcome-unknown
    */
-  async send(command: CommandLine<V>, phase: Phase, timeoutMs: number): Promise<Reply> {
+  send(command: CommandLine<V>, phase: Phase, timeoutMs: number): Promise<Reply> {
     if (this.#ended === undefined) this.#write(command.toWire());
     return this.awaitReply(phase, timeoutMs);
   }
 
   /** Waits for a reply that no command asks for: the greeting, the verdict on a message. */
-  async awaitReply(phase: Phase, timeoutMs: number): Promise<Reply> {
-    if (this.#ended !== undefined) throw loss(phase, this.#ended);
+  awaitReply(phase: Phase, timeoutMs: number): Promise<Reply> {
     const reply = new Promise<Reply>((resolve, reject) => {
-      this.#awaited.push({ phase, timeoutMs, resolve, reject });
+      if (this.#ended === undefined) this.#awaited.push({ phase, timeoutMs, resolve, reject });
+      else reject(loss(phase, this.#ended));
     });
     if (this.#awaited.length === 1) this.#armTimer();
     reply.catch(() => undefined); // a pipelined reply may be given up before anybody waits for it

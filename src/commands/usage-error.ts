@@ -1,0 +1,17 @@
+/**
+ * A command line that cannot be understood; the message says why, in words for the person who typed it.
+ */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** True also for what `parseArgs` of node:util throws, whose messages are of the same kind. */
+export function isUsageError(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    error.code.startsWith('ERR_PARSE_ARGS_')
+  );
+}
