@@ -4,7 +4,7 @@
 import type { Capabilities } from '../protocol/capabilities.ts';
 import { CommandLine } from '../protocol/command.ts';
 import { RelayError } from '../protocol/failure.ts';
-import type { Reply } from '../protocol/reply.ts';
+import { enhancedCode, isRefusal, type Reply } from '../protocol/reply.ts';
 import type { Channel } from './channel.ts';
 import { login } from './sasl/login.ts';
 import type { Mechanism } from './sasl/mechanism.ts';
@@ -28,13 +28,28 @@ export async function authenticate(
   timeoutMs: () => number,
 ): Promise<void> {
   const mechanism = chooseMechanism(capabilities, credentials);
+  const secrets = [credentials.password.reveal(), mechanism.initialResponse ?? ''];
   let reply = await channel.send(authCommand(mechanism), 'auth', timeoutMs());
   // A server that asks although it got an initial response has not read it: its prompt is answered like any other.
   for (let round = 0; reply.code === 334 && round < ROUNDS; round += 1) {
     const response = mechanism.respond(reply.lines[0] ?? '') ?? '*'; // RFC 4954 §4: `*` cancels
+    secrets.push(response);
     reply = await channel.send(CommandLine.authResponse(response), 'auth', timeoutMs());
   }
-  if (reply.code !== 235) throw refusal(reply);
+  if (reply.code === 235) return;
+  if (!isRefusal(reply)) throw channel.desynchronised('auth', reply);
+  throw new RelayError({
+    kind: 'auth',
+    phase: 'auth',
+    reason: String(reply.code),
+    reply: withoutEcho(reply, secrets),
+  });
+}
+
+/** Some servers repeat the line that they did not like: a text with a secret in it is dropped, its codes are kept. */
+function withoutEcho(reply: Reply, secrets: readonly string[]): Reply {
+  const isEcho = reply.lines.some((line) => secrets.some((secret) => secret !== '' && line.includes(secret)));
+  return isEcho ? { code: reply.code, lines: [enhancedCode(reply) ?? ''] } : reply;
 }
 
 /** PLAIN before LOGIN: one round trip instead of three. */
@@ -48,10 +63,4 @@ function chooseMechanism(capabilities: Capabilities, credentials: Credentials): 
 function authCommand({ name, initialResponse }: Mechanism): CommandLine<'AUTH'> {
   const command = CommandLine.auth(name, initialResponse);
   return Buffer.byteLength(command.toWire()) > COMMAND_LINE_OCTETS ? CommandLine.auth(name) : command;
-}
-
-function refusal(reply: Reply): RelayError {
-  if (reply.code >= 400)
-    return new RelayError({ kind: 'auth', phase: 'auth', reason: String(reply.code), reply });
-  return new RelayError({ kind: 'protocol', phase: 'auth', reason: `unexpected-${reply.code}` });
 }

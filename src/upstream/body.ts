@@ -69,7 +69,7 @@ export class ChunkedBody implements Body {
     this.isOver = true;
     // An earlier chunk's refusal came before this reply, which only repeats it in other words (RFC 3030 §2).
     this.#throwIfFailed();
-    return expectAccepted('final', reply);
+    return expectAccepted(this.#channel, 'final', reply);
   }
 
   async #flush(): Promise<void> {
@@ -79,7 +79,7 @@ export class ChunkedBody implements Body {
       this.#timeouts.commandMs,
     );
     const judged = sent
-      .then((reply) => void expectAccepted('body', reply))
+      .then((reply) => void expectAccepted(this.#channel, 'body', reply))
       .catch((error: unknown) => this.#fail(error));
     const pieces = this.#held;
     this.#held = [];
@@ -123,12 +123,12 @@ export class StuffedBody implements Body {
     this.#channel.content([this.#stuffer.end()]).catch(() => undefined); // the verdict tells of any loss
     const reply = await verdict;
     this.isOver = true;
-    return expectAccepted('final', reply);
+    return expectAccepted(this.#channel, 'final', reply);
   }
 }
 
-function expectAccepted(phase: MailPhase, reply: Reply): Reply {
+function expectAccepted(channel: Channel<never>, phase: MailPhase, reply: Reply): Reply {
   if (isMailAccepted(reply)) return reply;
   if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase, reply });
-  throw new RelayError({ kind: 'protocol', phase, reason: `unexpected-${reply.code}` });
+  throw channel.desynchronised(phase, reply);
 }

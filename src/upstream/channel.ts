@@ -56,6 +56,11 @@ export class Channel<in V extends Verb> {
     return this.#ended === undefined && this.#awaited.length === 0 && this.#reader.isEmpty;
   }
 
+  /** @throws {RelayError} when the channel has ended */
+  assertOpen(phase: Phase): void {
+    if (this.#ended !== undefined) throw loss(phase, this.#ended);
+  }
+
   /**
    * Sends a command and waits for its reply. Commands sent in one go leave in one flight (RFC 2920).
    *
@@ -85,7 +90,7 @@ export class Channel<in V extends Verb> {
    * @throws {RelayError} lost | protocol, at `body`
    */
   async content(this: Channel<'DATA'> | Channel<'BDAT'>, pieces: readonly Buffer[]): Promise<void> {
-    if (this.#ended !== undefined) throw loss('body', this.#ended);
+    this.assertOpen('body');
     for (const piece of pieces) this.#write(piece);
     if (!this.#socket.writableNeedDrain) return;
     const timer = setTimeout(() => this.#end('timeout'), DATA_BLOCK_TIMEOUT_MS);
@@ -126,6 +131,15 @@ export class Channel<in V extends Verb> {
     this.#socket.end(command.toWire());
     await closed;
     clearTimeout(timer);
+  }
+
+  /**
+   * For a reply that is no answer to what was asked: the two sides no longer agree on where they are, so the channel
+   * ends.
+   */
+  desynchronised(phase: Phase, reply: Reply): RelayError {
+    this.#end('desynchronised');
+    return new RelayError({ kind: 'protocol', phase, reason: `unexpected-${reply.code}` });
   }
 
   /** Ends the connection at once; what was being written is cut off. */

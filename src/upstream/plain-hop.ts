@@ -42,9 +42,9 @@ export class PlainHop {
   static async greet(socket: Socket, opening: Opening): Promise<PlainHop> {
     const channel = new Channel<'EHLO' | 'STARTTLS' | 'QUIT'>(socket);
     try {
-      expectGreeting(await channel.awaitReply('greeting', replyTimeoutMs(opening)));
+      expectGreeting(channel, await channel.awaitReply('greeting', replyTimeoutMs(opening)));
       const reply = await channel.send(CommandLine.ehlo(NAME_IN_CLEAR), 'ehlo', replyTimeoutMs(opening));
-      return new PlainHop(channel, expectCapabilities(reply), opening);
+      return new PlainHop(channel, expectCapabilities(channel, reply), opening);
     } catch (error) {
       void channel.quit(CommandLine.quit());
       throw error;
@@ -72,7 +72,7 @@ export class PlainHop {
         'starttls',
         replyTimeoutMs(this.#opening),
       );
-      expectReady(reply);
+      this.#expectReady(reply);
     } catch (error) {
       void this.#channel.quit(CommandLine.quit());
       throw error;
@@ -82,13 +82,11 @@ export class PlainHop {
     this.#channel.destroy();
     throw tlsFailure('validation-failure', 'plaintext-after-starttls-reply');
   }
-}
 
-/** RFC 3207 §4: 220 and nothing else; it is one line, so a longer one is not what a server says here. */
-function expectReady(reply: Reply): void {
-  if (isRefusal(reply)) throw tlsFailure('starttls-not-supported', `refused-${reply.code}`);
-  if (reply.code !== 220 || reply.lines.length !== 1) {
-    throw new RelayError({ kind: 'protocol', phase: 'starttls', reason: `unexpected-${reply.code}` });
+  /** RFC 3207 §4: 220 and nothing else; it is one line, so a longer one is not what a server says here. */
+  #expectReady(reply: Reply): void {
+    if (isRefusal(reply)) throw tlsFailure('starttls-not-supported', `refused-${reply.code}`);
+    if (reply.code !== 220 || reply.lines.length !== 1) throw this.#channel.desynchronised('starttls', reply);
   }
 }
 

@@ -59,11 +59,11 @@ export class SecuredHop {
     const channel = new Channel<SecuredVerb>(verified.stream);
     const timeoutMs = (): number => Math.min(timeouts.commandMs, deadline.remainingMs);
     try {
-      if (greeting === 'greets') expectGreeting(await channel.awaitReply('greeting', timeoutMs()));
-      const capabilities = expectCapabilities(
-        await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs()),
-      );
+      if (greeting === 'greets') expectGreeting(channel, await channel.awaitReply('greeting', timeoutMs()));
+      const reply = await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs());
+      const capabilities = expectCapabilities(channel, reply);
       if (credentials !== undefined) await authenticate(channel, capabilities, credentials, timeoutMs);
+      channel.assertOpen(credentials === undefined ? 'ehlo' : 'auth'); // a reply too many has ended it
       return new SecuredHop(channel, capabilities, verified.evidence, timeouts);
     } catch (error) {
       void channel.quit(CommandLine.quit());
@@ -81,8 +81,13 @@ export class SecuredHop {
     this.#channel.onEnd = listener;
   }
 
-  /** Begins a transaction: MAIL leaves with the first RCPT where the upstream pipelines. */
+  /**
+   * Begins a transaction: MAIL leaves with the first RCPT where the upstream pipelines.
+   *
+   * @throws {RelayError} lost | protocol, when the hop has ended meanwhile
+   */
   mail(command: CommandLine<'MAIL'>): Transaction {
+    this.#channel.assertOpen('mail');
     if (!this.isReady) throw new TypeError('the hop has a transaction under way');
     this.transactions += 1;
     this.#transaction = new Transaction(this.#channel, this.capabilities, this.#timeouts, command);
@@ -128,18 +133,14 @@ export class SecuredHop {
 }
 
 /** @throws {RelayError} session-refused | protocol */
-export function expectGreeting(reply: Reply): void {
+export function expectGreeting(channel: Channel<never>, reply: Reply): void {
   if (isRefusal(reply)) throw new RelayError({ kind: 'session-refused', phase: 'greeting', reply });
-  if (reply.code !== 220) throw unexpected('greeting', reply);
+  if (reply.code !== 220) throw channel.desynchronised('greeting', reply);
 }
 
 /** @throws {RelayError} session-refused | protocol */
-export function expectCapabilities(reply: Reply): Capabilities {
+export function expectCapabilities(channel: Channel<never>, reply: Reply): Capabilities {
   if (isRefusal(reply)) throw new RelayError({ kind: 'session-refused', phase: 'ehlo', reply });
-  if (reply.code !== 250) throw unexpected('ehlo', reply);
+  if (reply.code !== 250) throw channel.desynchronised('ehlo', reply);
   return Capabilities.of(reply);
-}
-
-function unexpected(phase: 'greeting' | 'ehlo', reply: Reply): RelayError {
-  return new RelayError({ kind: 'protocol', phase, reason: `unexpected-${reply.code}` });
 }

@@ -7,7 +7,7 @@
  */
 import type { Capabilities } from '../protocol/capabilities.ts';
 import { CommandLine } from '../protocol/command.ts';
-import { RelayError, type MailPhase } from '../protocol/failure.ts';
+import { RelayError } from '../protocol/failure.ts';
 import { isMailAccepted, isRefusal, type Reply } from '../protocol/reply.ts';
 import { ChunkedBody, StuffedBody, type Body } from './body.ts';
 import type { Channel } from './channel.ts';
@@ -54,7 +54,7 @@ export class Transaction {
    * Sends a RCPT, the first one in one flight with MAIL where the upstream pipelines.
    *
    * @returns the upstream's reply, 25x, 4xx or 5xx
-   * @throws {RelayError} refused at `mail` | protocol | lost
+   * @throws {RelayError} refused at `mail`, or with 421 | protocol | lost
    */
   async rcpt(command: CommandLine<'RCPT'>): Promise<Reply> {
     const { commandMs } = this.#timeouts;
@@ -63,8 +63,10 @@ export class Transaction {
     const sent = this.#channel.send(command, 'rcpt', commandMs);
     this.#expectMail(await this.#mail);
     const reply = await sent;
+    // RFC 5321 §3.8: 421 ends the session, and with it the recipients accepted before.
+    if (reply.code === 421) throw new RelayError({ kind: 'refused', phase: 'rcpt', reply });
     if (isMailAccepted(reply)) this.#hasRecipient = true;
-    else if (!isRefusal(reply)) throw unexpected('rcpt', reply);
+    else if (!isRefusal(reply)) throw this.#channel.desynchronised('rcpt', reply);
     return reply;
   }
 
@@ -81,8 +83,8 @@ export class Transaction {
     }
     const reply = await this.#channel.send(CommandLine.data(), 'data', this.#timeouts.commandMs);
     if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase: 'data', reply });
+    if (reply.code !== 354) throw this.#channel.desynchronised('data', reply);
     this.#body = new StuffedBody(this.#channel, this.#timeouts);
-    if (reply.code !== 354) throw unexpected('data', reply);
     return this.#body;
   }
 
@@ -90,10 +92,6 @@ export class Transaction {
     if (isMailAccepted(reply)) return;
     this.#isMailRefused = true;
     if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase: 'mail', reply });
-    throw unexpected('mail', reply);
+    throw this.#channel.desynchronised('mail', reply);
   }
-}
-
-function unexpected(phase: MailPhase, reply: Reply): RelayError {
-  return new RelayError({ kind: 'protocol', phase, reason: `unexpected-${reply.code}` });
 }
