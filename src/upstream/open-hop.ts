@@ -189,8 +189,10 @@ function mostTelling(failures: readonly RelayError[]): RelayError {
   return failures.reduce((best, error) => (rank(error) < rank(best) ? error : best));
 }
 
-function rank(error: RelayError): number {
-  return TELLING.indexOf(error.failure.kind);
+function rank({ failure }: RelayError): number {
+  // Of two insecure ports, the one that failed for no better reason than "it failed" says less.
+  const vague = failure.kind === 'tls' && failure.resultType === 'validation-failure' ? 0.5 : 0;
+  return TELLING.indexOf(failure.kind) + vague;
 }
 
 /** @throws what is a mistake of ours */
