@@ -17,7 +17,7 @@ so that a typo does not silently mean a default (\`SEALPOST_SERVICE_…\` and \`
 a Service of that name, are ignored). \`sealpost config\` prints the variables as they count.
 
 No variable makes a hop less than verified TLS, and none outside this table has a say: not
-\`NODE_TLS_REJECT_UNAUTHORIZED\`, not \`NODE_EXTRA_CA_CERTS\`.
+\`NODE_TLS_REJECT_UNAUTHORIZED\`, not \`NODE_EXTRA_CA_CERTS\`, not \`SSL_CERT_FILE\`.
 
 A secret can be given in a file: \`NAME_FILE\` names it, and one line end at its end is dropped.
 

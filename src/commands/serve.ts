@@ -5,7 +5,7 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 
 import { loadOrIssue } from '../certificates/local-authority.ts';
-import type { Problem } from '../config/environment.ts';
+import { forgetForeignTrust, type Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { packageVersion } from '../config/version.ts';
 import { Listener, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
@@ -30,12 +30,13 @@ export async function serve(settings: Settings): Promise<number> {
 
   const pool = new HopPool(openerOf(settings, log), log);
   const listeners = await makeListeners(settings, relayOf(settings, pool, log));
+  const stopSignal = untilToldToStop(); // before anybody can know that it listens
   const failed = await startAll(listeners, log);
   if (failed) {
     for (const listener of listeners) listener.kill();
     return EXIT.unavailable;
   }
-  await untilToldToStop(log);
+  log.emit('process.stopping', { signal: await stopSignal });
   await stopAll(listeners, log);
   await pool.close();
   return EXIT.ok;
@@ -43,6 +44,7 @@ export async function serve(settings: Settings): Promise<number> {
 
 function openerOf(settings: Settings, log: Log): HopOpener {
   const { targets, hostname, connectMs, commandMs, finalMs, minTlsVersion, caAnchors } = settings;
+  forgetForeignTrust();
   const trust = new Trust(minTlsVersion, caAnchors);
   return new HopOpener(targets, { hostname, timeouts: { connectMs, commandMs, finalMs } }, trust, log);
 }
@@ -92,12 +94,12 @@ async function startAll(listeners: readonly Listener[], log: Log): Promise<boole
   return hasFailed;
 }
 
-async function untilToldToStop(log: Log): Promise<void> {
+async function untilToldToStop(): Promise<string> {
   const signal = await new Promise<string>((resolve) => {
     process.once('SIGTERM', resolve).once('SIGINT', resolve);
   });
-  log.emit('process.stopping', { signal });
   process.once('SIGTERM', quitAtOnce).once('SIGINT', quitAtOnce);
+  return signal;
 }
 
 /** Told twice: whoever says it again does not want to wait. */

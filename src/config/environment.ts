@@ -19,6 +19,15 @@ const PREFIX = 'SEALPOST_';
 /** Kubernetes injects these for a Service named sealpost; they are not meant for us. */
 const INJECTED = /^SEALPOST_(?:SERVICE_|PORT$|PORT_)/;
 
+/**
+ * OpenSSL would take trust anchors from the files that these name. Ours are named by SEALPOST_TLS_CA_FILE, so that one
+ * look at one table tells who is trusted.
+ */
+export function forgetForeignTrust(environment: NodeJS.ProcessEnv = process.env): void {
+  delete environment['SSL_CERT_FILE'];
+  delete environment['SSL_CERT_DIR'];
+}
+
 export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
   const problems: Problem[] = [];
   const container: Record<string, string> = {};

@@ -11,10 +11,12 @@ import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp
 import type { SMTPServer } from 'smtp-server';
 
 import { ownReply, type Reply } from '../protocol/reply.ts';
+import { describeError } from '../relay/delivery.ts';
+import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import { RelaySession } from '../relay/session.ts';
 import type { Arrival } from '../relay/trace-header.ts';
 import { CommandStream, type ContentSink } from './command-stream.ts';
-import { foreignProtocol } from './foreign-protocol.ts';
+import { FirstOctets, type ForeignProtocol } from './foreign-protocol.ts';
 import type { ListenerContext } from './listener.ts';
 
 const GOING_AWAY = ownReply([421, '4.3.2'], 'The relay is shutting down; send it again later.');
@@ -41,7 +43,7 @@ export class ClientConnection extends SMTPConnection {
   /** Ends the session now, or after the transaction that is under way. */
   drain(): void {
     this.#isDraining = true;
-    if (!this.#relay.isInTransaction && !this.#isRelayBusy) this.#sendReply(GOING_AWAY);
+    if (!this.#isRelayBusy) this.#endIfDrained();
   }
 
   /** Theirs waits 100 ms for early talkers; old devices talk early, and the others would wait for nothing. */
@@ -56,7 +58,8 @@ export class ClientConnection extends SMTPConnection {
     parser.on('error', (error) => this.send(421, `Error: ${error.message}`));
     // The client will send no more: what it pipelined has been served by now, and an unfinished message is cut off.
     parser.on('finish', () => this.close());
-    parser.admitsFirst = (octets) => this.#admitsFirst(octets);
+    const first = new FirstOctets();
+    parser.admits = (octets) => this.#admits(first.judge(octets));
     return parser;
   }
 
@@ -79,7 +82,7 @@ export class ClientConnection extends SMTPConnection {
   }
 
   override _onCommand(command: Buffer, callback?: () => void): void {
-    if (this.#isDraining && !this.#relay.isInTransaction) this.#sendReply(GOING_AWAY);
+    if (this.#isDraining && !this.#relay.isInTransaction) this.#endIfDrained();
     else super._onCommand(command, callback);
   }
 
@@ -178,11 +181,19 @@ export class ClientConnection extends SMTPConnection {
   }
 
   #answer(action: () => Promise<Reply>, callback: () => void): void {
-    void this.#busy(action).then((reply) => {
-      this.#sendReply(reply);
-      this.#endIfDrained();
-      callback();
-    });
+    void this.#busy(action)
+      .catch((error: unknown) => this.#mistake(error))
+      .then((reply) => {
+        this.#sendReply(reply);
+        this.#endIfDrained();
+        callback();
+      });
+  }
+
+  /** A mistake of ours costs this client its command, and nobody else anything. */
+  #mistake(error: unknown): Reply {
+    this.#context.relay.log.emit('internal.error', describeError(error));
+    return INTERNAL_ERROR;
   }
 
   async #busy<T>(action: () => Promise<T>): Promise<T> {
@@ -195,7 +206,9 @@ export class ClientConnection extends SMTPConnection {
   }
 
   #endIfDrained(): void {
-    if (this.#isDraining && !this.#relay.isInTransaction) this.#sendReply(GOING_AWAY);
+    if (!this.#isDraining || this.#relay.isInTransaction) return;
+    this.#sendReply(GOING_AWAY);
+    this._socket.destroySoon(); // does not wait for the client to close its side
   }
 
   /** `false`: the text has its enhanced code already; smtp-server would choose one of its own. */
@@ -203,8 +216,7 @@ export class ClientConnection extends SMTPConnection {
     this.send(reply.code, [...reply.lines], false);
   }
 
-  #admitsFirst(octets: Buffer): boolean {
-    const foreign = foreignProtocol(octets);
+  #admits(foreign: ForeignProtocol | undefined): boolean {
     if (foreign === undefined) return true;
     const { log } = this.#context.relay;
     log.emit('session.refused', { sid: this.#relay.sid, client: this.remoteAddress, reason: foreign });

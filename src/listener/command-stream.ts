@@ -19,8 +19,8 @@ export interface ContentSink {
 }
 
 export class CommandStream extends SMTPStream {
-  /** Looks at the first octets of the connection; false drops them and all that follows. */
-  admitsFirst: ((octets: Buffer) => boolean) | undefined;
+  /** Looks at what comes, before it is parsed; false drops it and all that follows. */
+  admits: ((octets: Buffer) => boolean) | undefined;
   #content: { readonly reader: DataReader; readonly sink: ContentSink } | undefined;
 
   /** Whether content is being read. */
@@ -35,14 +35,11 @@ export class CommandStream extends SMTPStream {
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, next: (error?: Error | null) => void): void {
-    const admits = this.admitsFirst;
-    this.admitsFirst = undefined;
-    if (admits !== undefined && !admits(chunk)) {
+    if (this.admits?.(chunk) === false) {
       this.isClosed = true;
-      next();
-      return;
+      return next();
     }
-    super._write(chunk, encoding, next);
+    return super._write(chunk, encoding, next);
   }
 
   override _feedDataStream(chunk: Buffer, done: (error?: Error | null) => void): void {

@@ -11,10 +11,23 @@ const PROXY_V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 
 export type ForeignProtocol = 'http-request' | 'tls-client-hello' | 'proxy-header';
 
-/** @param octets the first that came, as many as there were */
-export function foreignProtocol(octets: Buffer): ForeignProtocol | undefined {
+/** As many octets as are needed to tell. */
+const TELLING_OCTETS = 16;
+
+export class FirstOctets {
+  #octets: Buffer = Buffer.alloc(0);
+
+  /** Takes the next octets of a connection, however they are cut; gives what they turn out to be, if it is not SMTP. */
+  judge(octets: Buffer): ForeignProtocol | undefined {
+    if (this.#octets.length >= TELLING_OCTETS) return undefined;
+    this.#octets = Buffer.concat([this.#octets, octets.subarray(0, TELLING_OCTETS)]);
+    return foreignProtocol(this.#octets);
+  }
+}
+
+function foreignProtocol(octets: Buffer): ForeignProtocol | undefined {
   if (octets[0] === TLS_HANDSHAKE) return 'tls-client-hello';
-  const start = octets.toString('latin1', 0, 16);
+  const start = octets.toString('latin1');
   if (HTTP_REQUEST.test(start)) return 'http-request';
   const isProxyHeader = PROXY_V1.test(start) || octets.subarray(0, PROXY_V2.length).equals(PROXY_V2);
   return isProxyHeader ? 'proxy-header' : undefined;

@@ -77,6 +77,8 @@ export class Listener {
     const { address } = this;
     const closed = once(this.#server.server, 'close');
     this.#server.server.close();
+    // A client whose TLS handshake is not done has no session that could end.
+    for (const socket of this.#server._pendingSockets.values()) socket.destroy();
     for (const connection of this.#server.clients) connection.drain();
     await closed;
     this.#relay.log.emit('listener.stopped', address);

@@ -41,7 +41,8 @@ export class ChunkedBody implements Body {
   /** The newest octets wait for their successors: LAST goes in one flight with the last of them. */
   #held: Buffer[] = [];
   #heldOctets = 0;
-  #failed: RelayError | undefined;
+  /** What went wrong with a chunk that nobody waited for. */
+  #failed: { readonly error: unknown } | undefined;
 
   constructor(channel: Channel<'BDAT'>, timeouts: HopTimeouts, isPipelined: boolean) {
     this.#channel = channel;
@@ -80,7 +81,7 @@ export class ChunkedBody implements Body {
     );
     const judged = sent
       .then((reply) => void expectAccepted(this.#channel, 'body', reply))
-      .catch((error: unknown) => this.#fail(error));
+      .catch((error: unknown) => void (this.#failed ??= { error }));
     const pieces = this.#held;
     this.#held = [];
     this.#heldOctets = 0;
@@ -89,13 +90,7 @@ export class ChunkedBody implements Body {
   }
 
   #throwIfFailed(): void {
-    const failed = this.#failed;
-    if (failed !== undefined) throw failed;
-  }
-
-  #fail(error: unknown): void {
-    if (!(error instanceof RelayError)) throw error;
-    this.#failed ??= error;
+    if (this.#failed !== undefined) throw this.#failed.error;
   }
 }
 

@@ -159,16 +159,20 @@ async function firstToOpen(
       losers.abort();
       return resolve(opened);
     };
-    const lose = (error: unknown): void => {
-      if (isSettled) return;
-      failures.push(asRelayError(error));
-      // Refused credentials are no reason to offer them once more: that locks accounts.
-      const isFinal = failures.length === endpoints.length || failures.at(-1)?.failure.kind === 'auth';
-      if (!isFinal) return startNext();
+    const giveUp = (error: unknown): void => {
       isSettled = true;
       clearTimeout(timer);
       losers.abort();
-      reject(mostTelling(failures));
+      reject(error);
+    };
+    const lose = (error: unknown): void => {
+      if (isSettled) return;
+      if (!(error instanceof RelayError)) return giveUp(error);
+      failures.push(error);
+      // Refused credentials are no reason to offer them once more: that locks accounts.
+      if (error.failure.kind === 'auth') return giveUp(error);
+      if (failures.length === endpoints.length) return giveUp(mostTelling(failures));
+      return startNext();
     };
     startNext();
   });
