@@ -9,6 +9,7 @@ import type { Address } from '../listener/listener.ts';
 import { referenceIdentifier } from '../tls/reference-identifier.ts';
 import { parseAnchors } from '../tls/trust.ts';
 import { parsePins } from './pin-list.ts';
+import { checkSaslText } from './sasl-text.ts';
 import { parseUpstreams } from './upstream-list.ts';
 
 /** Given to env-var, whose own readers serve the rest. */
@@ -17,7 +18,7 @@ export const readers = {
   asPins: parsePins,
 
   asSecret(text: string): Secret {
-    return new Secret(text);
+    return new Secret(checkSaslText(text));
   },
 
   /** `host:port`, `[::1]:port`; several separated by commas. */

@@ -11,6 +11,7 @@ import {
 } from '../tls/reference-identifier.ts';
 import type { Credentials, Endpoint } from '../upstream/target.ts';
 import { parsePins } from './pin-list.ts';
+import { checkSaslText } from './sasl-text.ts';
 
 /** One entry, before what is configured for all entries is added. */
 export interface UpstreamEntry {
@@ -85,9 +86,10 @@ function credentialsOf({ username, password }: URL): Credentials | undefined {
 
 function decode(text: string): string {
   try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new Error('user and password should be percent-encoded');
+    return checkSaslText(decodeURIComponent(text));
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    throw new Error('user and password should be percent-encoded', { cause: error });
   }
 }
 
