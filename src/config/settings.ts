@@ -155,11 +155,10 @@ function targetOf(
 /** The variables that are set, and the defaults of the others. */
 function show(container: Container, upstreams: readonly UpstreamEntry[]): Readonly<Record<string, string>> {
   const shown: Record<string, string> = {};
-  for (const { name, isSecret, fallback } of VARIABLES) {
-    const text = container[name];
+  for (const { name, isSecret, fallbackText } of VARIABLES) {
+    const text = container[name] ?? fallbackText();
     if (name === TABLE.upstreams.name) shown[name] = upstreams.map(showUpstream).join(', ');
     else if (text !== undefined) shown[name] = isSecret ? '[secret]' : text;
-    else if (fallback !== undefined) shown[name] = fallback.replaceAll('`', '');
   }
   return shown;
 }

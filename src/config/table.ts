@@ -20,6 +20,8 @@ export interface Variable<T> {
   readonly meaning: string;
   /** As documented; undefined when there is none. */
   readonly fallback: string | undefined;
+  /** What counts when it is not set. */
+  readonly fallbackText: () => string | undefined;
   readonly isRequired: boolean;
   /** Never shown; `NAME_FILE` can name a file that holds it. */
   readonly isSecret: boolean;
@@ -256,7 +258,8 @@ function required<T>(name: string, words: Words, read: (variable: Present) => T)
     if (container[name] === undefined) throw new Error('is required');
     return read(present(container, name, ''));
   };
-  return { name, isSecret: false, ...words, fallback: undefined, isRequired: true, read: check };
+  const none = { fallback: undefined, fallbackText: () => undefined };
+  return { name, isSecret: false, ...words, ...none, isRequired: true, read: check };
 }
 
 function withDefault<T>(
@@ -279,6 +282,7 @@ function computed<T>(
     isSecret: false,
     ...words,
     fallback: fallback.shown,
+    fallbackText: fallback.text,
     isRequired: false,
     read: (container) => read(present(container, name, fallback.text())),
   };
@@ -290,6 +294,7 @@ function optional<T>(name: string, words: Words, read: (variable: Optional) => T
     isSecret: false,
     ...words,
     fallback: undefined,
+    fallbackText: () => undefined,
     isRequired: false,
     read: (container) => read(maybe(container, name)),
   };

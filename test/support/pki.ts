@@ -23,10 +23,15 @@ export interface Wish {
   readonly extendedKeyUsage?: string;
   /** openssl's name: `rsa:2048`, `rsa:1024`, `ec`. */
   readonly key?: string;
+  /** An identity whose key is used again, for another certificate over it. */
+  readonly keyOf?: Identity;
   readonly digest?: string;
   /** Issued by an intermediate; the intermediate is sent along unless `omitIntermediate`. */
   readonly intermediate?: boolean;
   readonly omitIntermediate?: boolean;
+  /** `false` makes the intermediate an ordinary certificate that has no right to issue another. */
+  readonly intermediateIsAuthority?: boolean;
+  readonly intermediateNotAfter?: string;
   readonly selfSigned?: boolean;
 }
 
@@ -50,15 +55,13 @@ export class TestAuthority {
   /** A certificate as wished; without wishes a good one for localhost, 127.0.0.1 and ::1. */
   issue(wish: Wish = {}): Identity {
     const name = `leaf${(this.#count += 1)}`;
-    this.#newKey(name, wish.key ?? 'ec');
+    if (wish.keyOf === undefined) this.#newKey(name, wish.key ?? 'ec');
+    else this.#write(`${name}.key`, wish.keyOf.key);
     const subject = wish.commonName === undefined ? '/O=Sealpost test' : `/CN=${wish.commonName}`;
     this.#openssl(['req', '-new', '-key', `${name}.key`, '-subj', subject, '-out', `${name}.csr`]);
-    if (wish.intermediate === true) this.#makeIntermediate();
+    if (wish.intermediate === true) this.#makeIntermediate(wish);
     const san = wish.san ?? 'DNS:localhost,IP:127.0.0.1,IP:::1';
-    const extensions = [
-      'basicConstraints=critical,CA:FALSE',
-      `extendedKeyUsage=${wish.extendedKeyUsage ?? 'serverAuth'}`,
-    ];
+    const extensions = [...LEAF_EXTENSIONS, `extendedKeyUsage=${wish.extendedKeyUsage ?? 'serverAuth'}`];
     if (san !== '') extensions.push(`subjectAltName=${san}`);
     this.#sign(name, wish, extensions);
     const chain =
@@ -77,7 +80,7 @@ export class TestAuthority {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  #makeIntermediate(): void {
+  #makeIntermediate(wish: Wish): void {
     this.#newKey('intermediate', 'ec');
     this.#openssl([
       'req',
@@ -89,7 +92,9 @@ export class TestAuthority {
       '-out',
       'intermediate.csr',
     ]);
-    this.#sign('intermediate', {}, CA_EXTENSIONS);
+    const dates = wish.intermediateNotAfter === undefined ? {} : { notAfter: wish.intermediateNotAfter };
+    const isAuthority = wish.intermediateIsAuthority ?? true;
+    this.#sign('intermediate', dates, isAuthority ? CA_EXTENSIONS : LEAF_EXTENSIONS);
   }
 
   #newKey(name: string, kind: string): void {
@@ -139,4 +144,5 @@ export class TestAuthority {
   }
 }
 
+const LEAF_EXTENSIONS = ['basicConstraints=critical,CA:FALSE'];
 const CA_EXTENSIONS = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign'];
