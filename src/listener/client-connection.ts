@@ -11,19 +11,25 @@ import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp
 import type { SMTPServer } from 'smtp-server';
 
 import { ownReply, type Reply } from '../protocol/reply.ts';
-import { describeError } from '../relay/delivery.ts';
+import { describeError, type RelayContext } from '../relay/delivery.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import { RelaySession } from '../relay/session.ts';
 import type { Arrival } from '../relay/trace-header.ts';
 import { CommandStream, type ContentSink } from './command-stream.ts';
 import { FirstOctets, type ForeignProtocol } from './foreign-protocol.ts';
-import type { ListenerContext } from './listener.ts';
+
+/** What a connection needs of its listener. */
+export interface ConnectionContext {
+  readonly relay: RelayContext;
+  /** EHLO keywords for a connection in its present state. */
+  keywords(connection: SMTPConnection): readonly string[];
+}
 
 const GOING_AWAY = ownReply([421, '4.3.2'], 'The relay is shutting down; send it again later.');
 const NO_DOMAIN = ownReply([501, '5.5.4'], 'Say who you are: EHLO name.');
 
 export class ClientConnection extends SMTPConnection {
-  readonly #context: ListenerContext;
+  readonly #context: ConnectionContext;
   readonly #relay: RelaySession;
   /** Whether the client waits for the relay, not the relay for the client. */
   #isRelayBusy = false;
@@ -33,7 +39,7 @@ export class ClientConnection extends SMTPConnection {
     server: SMTPServer,
     socket: Socket,
     options: SMTPConnectionOptions | null,
-    context: ListenerContext,
+    context: ConnectionContext,
   ) {
     super(server, socket, options);
     this.#context = context;

@@ -13,7 +13,7 @@ import { CLIENT_IDLE_TIMEOUT_MS, COMMAND_LINE_OCTETS } from '../protocol/limits.
 import type { RelayContext } from '../relay/delivery.ts';
 import { offeredKeywords } from '../relay/offer.ts';
 import { Admission } from './admission.ts';
-import { ClientConnection } from './client-connection.ts';
+import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 
 export interface Address {
   readonly host: string;
@@ -36,13 +36,6 @@ export interface ListenerOptions {
   readonly networks: readonly string[];
   /** `any`: AUTH is offered and whatever comes is accepted. */
   readonly clientAuth: 'none' | 'any';
-}
-
-/** What a connection needs of its listener. */
-export interface ListenerContext {
-  readonly relay: RelayContext;
-  /** EHLO keywords for a connection in its present state. */
-  keywords(connection: SMTPConnection): readonly string[];
 }
 
 export class Listener {
@@ -95,7 +88,7 @@ export class Listener {
 class RelayServer extends SMTPServer {
   readonly clients = new Set<ClientConnection>();
   readonly #admission: Admission;
-  readonly #context: ListenerContext;
+  readonly #context: ConnectionContext;
 
   constructor(options: ListenerOptions, relay: RelayContext) {
     super(serverOptions(options, relay));
