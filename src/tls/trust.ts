@@ -3,7 +3,7 @@
  *
  * Guarantees: `NODE_EXTRA_CA_CERTS` has no say; the anchors are read once and kept in one secure context.
  */
-import { X509Certificate } from 'node:crypto';
+import { constants, X509Certificate } from 'node:crypto';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 
 /** Protocol versions that RFC 9325 §3.1.1 still allows. */
@@ -35,6 +35,9 @@ export class Trust {
       minVersion,
       maxVersion: 'TLSv1.3',
       ciphers: CIPHERS,
+      // In TLS 1.2 a server could ask for another handshake, whose certificate nobody would look at (RFC 5246 §7.4.1.1);
+      // Node's `disableRenegotiation()` does nothing on a client's socket (seen in 24.21).
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       ca: [...defaultAnchors(), ...addedAnchors],
     });
   }

@@ -46,10 +46,20 @@ export async function authenticate(
   });
 }
 
-/** Some servers repeat the line that they did not like: a text with a secret in it is dropped, its codes are kept. */
+/** A piece of a secret of this length is as bad as the whole. */
+const TELLING_CHARACTERS = 8;
+
+/** Some servers repeat the line that they did not like, or a part: a text with a secret in it is dropped, its codes are kept. */
 function withoutEcho(reply: Reply, secrets: readonly string[]): Reply {
-  const isEcho = reply.lines.some((line) => secrets.some((secret) => secret !== '' && line.includes(secret)));
+  const text = reply.lines.join('\n');
+  const isEcho = secrets.some((secret) => piecesOf(secret).some((piece) => text.includes(piece)));
   return isEcho ? { code: reply.code, lines: [enhancedCode(reply) ?? ''] } : reply;
+}
+
+function piecesOf(secret: string): readonly string[] {
+  if (secret.length <= TELLING_CHARACTERS) return secret === '' ? [] : [secret];
+  const starts = Array.from({ length: secret.length - TELLING_CHARACTERS + 1 }, (_, index) => index);
+  return starts.map((start) => secret.slice(start, start + TELLING_CHARACTERS));
 }
 
 /** PLAIN before LOGIN: one round trip instead of three. */
