@@ -37,8 +37,7 @@ export async function serve(settings: Settings): Promise<number> {
     return EXIT.unavailable;
   }
   log.emit('process.stopping', { signal: await stopSignal });
-  await stopAll(listeners, log);
-  await pool.close();
+  await stopAll(listeners, pool, log);
   return EXIT.ok;
 }
 
@@ -107,12 +106,15 @@ function quitAtOnce(): void {
   process.exit(EXIT.ok);
 }
 
-async function stopAll(listeners: readonly Listener[], log: Log): Promise<void> {
+/** A message whose client has gone may still wait for its verdict: the pool is waited for too. */
+async function stopAll(listeners: readonly Listener[], pool: HopPool, log: Log): Promise<void> {
   let forced = 0;
   const timer = setTimeout(() => {
-    for (const listener of listeners) forced += listener.kill();
+    forced = pool.kill();
+    for (const listener of listeners) listener.kill();
   }, GRACE_MS);
   await Promise.all(listeners.map(async (listener) => listener.stop()));
+  await pool.close();
   clearTimeout(timer);
   log.emit('process.stopped', { forced });
 }
@@ -138,7 +140,9 @@ async function isOwnAddress(host: string): Promise<boolean> {
   );
   try {
     const found = await lookup(host, { all: true });
-    return found.some(({ address }) => address.startsWith('127.') || own.includes(address));
+    return found
+      .map(({ address }) => address.replace(/^::ffff:(?=[\d.]+$)/i, ''))
+      .some((address) => /^(?:127\.|0\.0\.0\.0$|::1?$)/.test(address) || own.includes(address));
   } catch {
     return false; // a name that is not found is no address of ours; the first message will tell
   }

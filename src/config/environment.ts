@@ -17,7 +17,7 @@ export interface Environment {
 
 const PREFIX = 'SEALPOST_';
 /** Kubernetes injects these for a Service named sealpost; they are not meant for us. */
-const INJECTED = /^SEALPOST_(?:SERVICE_|PORT$|PORT_)/;
+const INJECTED = /^SEALPOST_(?:SERVICE_.*|PORT_.*|PORT(?==\w+:\/\/))/;
 
 /**
  * OpenSSL would take trust anchors from the files that these name. Ours are named by SEALPOST_TLS_CA_FILE, so that one
@@ -28,11 +28,23 @@ export function forgetForeignTrust(environment: NodeJS.ProcessEnv = process.env)
   delete environment['SSL_CERT_DIR'];
 }
 
+/** With these Node reads the system's anchors, and so those files, before any of our code runs. */
+const SYSTEM_CA_SWITCH = /--use-system-ca/;
+
+function foreignTrustFaults(environment: NodeJS.ProcessEnv): readonly Problem[] {
+  const names = ['SSL_CERT_FILE', 'SSL_CERT_DIR'].filter((name) => isSet(environment, name));
+  const switches = [environment['NODE_OPTIONS'] ?? '', ...process.execArgv].join(' ');
+  if (!isSet(environment, 'NODE_USE_SYSTEM_CA') && !SYSTEM_CA_SWITCH.test(switches)) return [];
+  const text =
+    'should not be set together with NODE_USE_SYSTEM_CA; name trust anchors with SEALPOST_TLS_CA_FILE';
+  return names.map((variable) => ({ variable, text }));
+}
+
 export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
-  const problems: Problem[] = [];
+  const problems: Problem[] = [...foreignTrustFaults(environment)];
   const container: Record<string, string> = {};
   for (const [name, text = ''] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || INJECTED.test(name) || text === '') continue;
+    if (!name.startsWith(PREFIX) || INJECTED.test(`${name}=${text}`) || text === '') continue;
     const isKnown = VARIABLES.some((variable) => variable.name === name);
     const twinOf = VARIABLES.find((variable) => variable.isSecret && `${variable.name}_FILE` === name);
     if (isKnown) container[name] = text;
@@ -52,7 +64,9 @@ function readTwin(
   problems: Problem[],
 ): void {
   try {
-    const text = readText(path).replace(/\r?\n$/, '');
+    const text = readText(path)
+      .replace(/^\ufeff/, '')
+      .replace(/\r?\n$/, '');
     if (text === '') problems.push({ variable: twin, text: 'should name a file that is not empty' });
     else container[name] = text;
   } catch (error) {

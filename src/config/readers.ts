@@ -17,6 +17,8 @@ export const readers = {
   asUpstreams: parseUpstreams,
   asPins: parsePins,
 
+  asSaslText: checkSaslText,
+
   asSecret(text: string): Secret {
     return new Secret(checkSaslText(text));
   },
@@ -34,10 +36,9 @@ export const readers = {
 
   /** CIDRs; several separated by commas or blanks. */
   asNetworks(text: string): readonly string[] {
-    return text
-      .split(/[\s,]+/)
-      .filter((one) => one !== '')
-      .map(checkNetwork);
+    const networks = text.split(/[\s,]+/).filter((one) => one !== '');
+    if (networks.length === 0) throw new Error('should be CIDRs, such as 192.168.1.0/24');
+    return networks.map(checkNetwork);
   },
 
   /** @returns milliseconds */
@@ -56,9 +57,10 @@ export const readers = {
   /** A domain or an address literal, as EHLO takes it. */
   asHostname(text: string): string {
     const literal = /^\[(?:IPv6:)?([^\]]*)\]$/i.exec(text)?.[1];
-    const isValid = literal === undefined ? referenceIdentifier(text)?.kind === 'dns' : isIP(literal) !== 0;
-    if (!isValid) throw new Error('should be a host name, best with its domain');
-    return text;
+    if (literal !== undefined && isIP(literal) !== 0) return text;
+    const reference = referenceIdentifier(text);
+    if (reference?.kind !== 'dns') throw new Error('should be a host name, best with its domain');
+    return reference.name;
   },
 
   /** The certificates of a PEM file. */
@@ -87,6 +89,8 @@ export function readText(path: string): string {
 
 function checkNetwork(network: string): string {
   const [address = '', bits, ...more] = network.split('/');
+  if (/^::ffff:/i.test(address))
+    throw new Error('should have IPv4 networks in their own form, such as 192.168.1.0/24');
   const longest = { 4: 32, 6: 128 }[isIP(address)];
   const isNetwork =
     longest !== undefined && more.length === 0 && (bits === undefined || /^\d{1,3}$/.test(bits));

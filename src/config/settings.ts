@@ -4,9 +4,10 @@
  * Guarantees: all problems are found in one go; what is shown has no secret in it.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
+import { identifierText } from '../tls/reference-identifier.ts';
 import type { Credentials, Target } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
 import { readTable, TABLE, VARIABLES, type Container, type Values, type Variable } from './table.ts';
@@ -163,9 +164,17 @@ function show(container: Container, upstreams: readonly UpstreamEntry[]): Readon
   return shown;
 }
 
-function showUpstream({ host, endpoints, credentials }: UpstreamEntry): string {
-  const ways = endpoints.map(({ tls, port }) => `${tls === 'implicit' ? 'smtps' : 'smtp'}://${host}:${port}`);
-  return ways.join(' or ') + (credentials === undefined ? '' : ' (with credentials)');
+function showUpstream({ host, endpoints, credentials, pins, serverName }: UpstreamEntry): string {
+  const shownHost = isIPv6(host) ? `[${host}]` : host;
+  const ways = endpoints.map(
+    ({ tls, port }) => `${tls === 'implicit' ? 'smtps' : 'smtp'}://${shownHost}:${port}`,
+  );
+  const details = [
+    ...(credentials === undefined ? [] : ['with credentials']),
+    ...(pins === undefined ? [] : [`pin ${pins.join(' ')}`]),
+    ...(serverName === undefined ? [] : [`server name ${identifierText(serverName)}`]),
+  ];
+  return ways.join(' or ') + (details.length === 0 ? '' : ` (${details.join(', ')})`);
 }
 
 /** The state directory alone, for commands that need no upstream. */

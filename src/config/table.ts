@@ -50,7 +50,7 @@ export const TABLE = {
   upstreamUser: optional(
     'SEALPOST_UPSTREAM_USER',
     { form: 'text', meaning: 'User name for the upstream (SASL PLAIN or LOGIN, inside TLS only).' },
-    (variable) => variable.asString(),
+    (variable) => variable.asSaslText(),
   ),
   upstreamPassword: optional(
     'SEALPOST_UPSTREAM_PASSWORD',

@@ -40,12 +40,15 @@ export function parseUpstreams(text: string): readonly UpstreamEntry[] {
 }
 
 function parseUpstream(text: string): UpstreamEntry {
+  // A URL parser drops line ends, which would make one host of two lines.
+  if (/\p{Cc}/u.test(text))
+    throw new Error('should have no line end or control character; a comma separates entries');
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== 'smtp' && scheme !== 'smtps') {
     throw new Error('the scheme should be smtps:// (TLS at once) or smtp:// (required STARTTLS)');
   }
   const url = parseUrl(scheme === undefined ? `smtp://${text}` : text);
-  const reference = referenceIdentifier(url.hostname);
+  const reference = referenceIdentifier(decode(url.hostname)); // an IDN comes percent-encoded
   if (reference === undefined) throw new Error('should have a host name or an IP address');
   if (!/^\/?$/.test(url.pathname) || url.hash !== '') throw new Error('should have no path');
   return {

@@ -23,6 +23,8 @@ export interface ConnectionContext {
   readonly relay: RelayContext;
   /** EHLO keywords for a connection in its present state. */
   keywords(connection: SMTPConnection): readonly string[];
+  /** The connection is gone. */
+  ended(connection: ClientConnection): void;
 }
 
 const GOING_AWAY = ownReply([421, '4.3.2'], 'The relay is shutting down; send it again later.');
@@ -126,7 +128,12 @@ export class ClientConnection extends SMTPConnection {
 
   /** RFC 3207 §4.2: what was said before TLS is forgotten. */
   override handler_STARTTLS(command: Buffer, callback: () => void): void {
-    void this.#relay.reset().then(() => super.handler_STARTTLS(command, callback));
+    void this.#relay
+      .reset()
+      .then(() => {
+        if (this._parser !== false && !this._closing) super.handler_STARTTLS(command, callback);
+      })
+      .catch((error: unknown) => this.#mistake(error));
   }
 
   /** RFC 4954 §4: not inside a transaction. */
@@ -149,6 +156,7 @@ export class ClientConnection extends SMTPConnection {
 
   override _onClose(): void {
     super._onClose();
+    this.#context.ended(this);
     void this.#relay.close();
   }
 
@@ -193,7 +201,8 @@ export class ClientConnection extends SMTPConnection {
         this.#sendReply(reply);
         this.#endIfDrained();
         callback();
-      });
+      })
+      .catch((error: unknown) => void this.#mistake(error));
   }
 
   /** A mistake of ours costs this client its command, and nobody else anything. */

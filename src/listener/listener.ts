@@ -77,11 +77,9 @@ export class Listener {
     this.#relay.log.emit('listener.stopped', address);
   }
 
-  /** Ends what has not ended by itself. @returns how many sessions that were */
-  kill(): number {
-    const clients = [...this.#server.clients];
-    for (const connection of clients) connection._socket.destroy();
-    return clients.length;
+  /** Ends what has not ended by itself. */
+  kill(): void {
+    for (const connection of this.#server.clients) connection._socket.destroy();
   }
 }
 
@@ -93,7 +91,11 @@ class RelayServer extends SMTPServer {
   constructor(options: ListenerOptions, relay: RelayContext) {
     super(serverOptions(options, relay));
     this.#admission = new Admission(options.networks);
-    this.#context = { relay, keywords: (connection) => keywords(connection, options, relay) };
+    this.#context = {
+      relay,
+      keywords: (connection) => keywords(connection, options, relay),
+      ended: (connection) => void this.clients.delete(connection),
+    };
     this.on('error', () => undefined); // one client's trouble; without a listener the process would die
   }
 
@@ -103,7 +105,6 @@ class RelayServer extends SMTPServer {
     const connection = new ClientConnection(this, socket, socketOptions ?? null, this.#context);
     this.connections.add(connection);
     this.clients.add(connection);
-    socket.once('close', () => this.clients.delete(connection));
     connection.init();
   }
 

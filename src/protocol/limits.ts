@@ -10,6 +10,9 @@ export const COMMAND_LINE_OCTETS = 12_288;
 /** A path, brackets included, is at most 256 octets (RFC 5321 §4.5.3.1.3); SMTPUTF8 and old devices exceed it, so twice that. */
 export const PATH_OCTETS = 512;
 
+/** The argument of MAIL or RCPT with all its parameters; the extensions known add up to less than 2,000. */
+export const ARGUMENT_OCTETS = 4_096;
+
 /** A reply line is at most 512 octets (RFC 5321 §4.5.3.1.5); real servers send more, no honest one 2 KiB. */
 export const REPLY_LINE_OCTETS = 2_048;
 

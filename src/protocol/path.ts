@@ -7,7 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 
-import { PATH_OCTETS } from './limits.ts';
+import { ARGUMENT_OCTETS, PATH_OCTETS } from './limits.ts';
 
 export interface PathArgument {
   /** With brackets, source route removed: `<a@b>`, `<>`, `<"a b"@c>`, `<root>`. */
@@ -46,6 +46,7 @@ const CONTROL = /\p{Cc}/u;
  * @param keyword what must come first; blanks around the colon are tolerated
  */
 export function parsePathArgument(argument: Buffer, keyword: 'FROM' | 'TO'): PathResult {
+  if (argument.length > ARGUMENT_OCTETS) return { fault: 'too-long' };
   const text = decode(argument);
   if (text === undefined) return { fault: 'bad-octets' };
   const [head, rest = ''] = cut(text, ':');

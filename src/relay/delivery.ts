@@ -103,7 +103,9 @@ export class Delivery {
           const now = new Date();
           const date = header.has('date') ? '' : dateField(now);
           const messageId = header.has('message-id') ? '' : messageIdField(hostname, this.tid, now);
-          return receivedField(arrival, hostname, this.tid, now) + date + messageId;
+          // Without the empty line the first line of such a message would stand in the header.
+          const separator = header.isMissing ? '\r\n' : '';
+          return receivedField(arrival, hostname, this.tid, now) + date + messageId + separator;
         },
       });
       return undefined;
@@ -190,10 +192,13 @@ export class Delivery {
   }
 
   async #renewLease(): Promise<void> {
-    this.#lease.hop.destroy();
-    this.#lease = await this.#context.pool.leaseNew();
-    const { hop } = this.#lease;
-    this.#transaction = hop.mail(mailCommand(this.#argument, hop.capabilities));
+    const { pool } = this.#context;
+    const fresh = await pool.leaseNew();
+    // Given up while the new hop was opened: nobody else would give it back.
+    void pool.giveBack(this.#isGivenBack ? fresh : this.#lease);
+    if (this.#isGivenBack) throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
+    this.#lease = fresh;
+    this.#transaction = fresh.hop.mail(mailCommand(this.#argument, fresh.hop.capabilities));
   }
 
   async #giveBack(): Promise<void> {

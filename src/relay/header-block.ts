@@ -21,6 +21,7 @@ export class HeaderBlock {
   #lineStart = 0;
   #isWhole = false;
   #isFirstLine = true;
+  #endsEmpty = false;
 
   /** Whether the block has a field, named in lower case. */
   has(name: string): boolean {
@@ -30,6 +31,11 @@ export class HeaderBlock {
   /** Whether the end of the header was seen: an empty line, or a line that is no field. */
   get isWhole(): boolean {
     return this.#isWhole;
+  }
+
+  /** Whether the message begins with its body: no field, and no empty line that would say so. */
+  get isMissing(): boolean {
+    return this.#isWhole && this.#names.size === 0 && !this.#endsEmpty;
   }
 
   /** Whether the header is larger than it may be, as far as it was seen. */
@@ -45,11 +51,12 @@ export class HeaderBlock {
   /** Takes content whose only line ending is CRLF. */
   add(piece: Buffer): void {
     this.#append(piece);
-    let lf = this.#octets.indexOf(LF, this.#length - piece.length);
-    while (!this.#isWhole && lf >= 0 && lf < this.#length) {
+    const held = this.octets;
+    let lf = held.indexOf(LF, this.#length - piece.length);
+    while (!this.#isWhole && lf >= 0) {
       this.#takeLine(this.#lineStart, lf - 1);
       this.#lineStart = lf + 1;
-      lf = this.#octets.indexOf(LF, this.#lineStart);
+      lf = held.indexOf(LF, this.#lineStart);
     }
   }
 
@@ -63,6 +70,7 @@ export class HeaderBlock {
     const name = FIELD.exec(line)?.[1]?.toLowerCase();
     if (name === undefined) {
       this.#isWhole = true;
+      this.#endsEmpty = line === '';
       return;
     }
     this.#names.add(name);

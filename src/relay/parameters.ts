@@ -46,14 +46,15 @@ export function declaredOctets({ parameters }: PathArgument): number | undefined
 /**
  * Whether the values are well formed, as far as a hop in between can tell.
  *
- * xtext (RFC 3461 §4) can hide a control character that a later hop may decode into a line of its own.
+ * xtext (RFC 3461 §4) can hide a CR, LF or NUL that a later hop may decode into a line of its own. Other values of `+XX`
+ * are left alone: clients write `user+10@example.com` as it is.
  */
 export function hasValidValues({ parameters }: PathArgument): boolean {
   return parameters.every(({ keyword, value = '' }) => {
     if (keyword === 'SIZE') return /^[0-9]{1,20}$/.test(value);
     if (keyword === 'BODY') return /^(7BIT|8BITMIME|BINARYMIME)$/i.test(value);
     if (keyword === 'SMTPUTF8' || keyword === 'REQUIRETLS') return value === '';
-    return !/\+(?:[01][0-9A-F]|7F)/i.test(value);
+    return !/\+0[0AD]/i.test(value);
   });
 }
 

@@ -49,6 +49,7 @@ const BY_REASON: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', TOO_OLD],
   ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
   ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
+  ['UNSPECIFIED', TOO_WEAK], // so Node calls what its table lacks; these three are what that is in practice
   ['EE_KEY_TOO_SMALL', TOO_WEAK],
   ['CA_KEY_TOO_SMALL', TOO_WEAK],
   ['CA_MD_TOO_WEAK', TOO_WEAK],

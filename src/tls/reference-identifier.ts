@@ -20,6 +20,8 @@ export type ReferenceIdentifier =
 export function referenceIdentifier(host: string): ReferenceIdentifier | undefined {
   const literal = host.replace(/^\[(.*)\]$/, '$1');
   if (isIP(literal) !== 0) return { kind: 'ip', address: literal };
+  // `domainToASCII` reads a host as a URL does: it drops line ends and cuts at these.
+  if (/[\s\p{Cc}/?#@:\\%]/u.test(host)) return undefined;
   const name = domainToASCII(host.replace(/\.$/, ''));
   const labels = name.split('.');
   const isName = labels.every((label) => /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/.test(label));

@@ -51,8 +51,10 @@ const TELLING_CHARACTERS = 8;
 
 /** Some servers repeat the line that they did not like, or a part: a text with a secret in it is dropped, its codes are kept. */
 function withoutEcho(reply: Reply, secrets: readonly string[]): Reply {
-  const text = reply.lines.join('\n');
-  const isEcho = secrets.some((secret) => piecesOf(secret).some((piece) => text.includes(piece)));
+  const text = reply.lines.join('\n').toLowerCase();
+  const isEcho = secrets.some((secret) =>
+    piecesOf(secret.toLowerCase()).some((piece) => text.includes(piece)),
+  );
   return isEcho ? { code: reply.code, lines: [enhancedCode(reply) ?? ''] } : reply;
 }
 

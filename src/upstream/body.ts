@@ -66,10 +66,14 @@ export class ChunkedBody implements Body {
       this.#timeouts.finalMs,
     );
     this.#channel.content(this.#held).catch(() => undefined); // the verdict tells of any loss
-    const reply = await verdict;
-    this.isOver = true;
-    // An earlier chunk's refusal came before this reply, which only repeats it in other words (RFC 3030 §2).
+    const reply = await verdict.catch((error: unknown) => {
+      this.#throwIfFailed(); // refused and then cut: the refusal is what counts
+      throw error;
+    });
+    // An earlier chunk's refusal came before this reply, which only repeats it in other words (RFC 3030 §2); what state
+    // the upstream is in now is not said, so such a body is never over.
     this.#throwIfFailed();
+    this.isOver = true;
     return expectAccepted(this.#channel, 'final', reply);
   }
 
@@ -100,25 +104,40 @@ export class StuffedBody implements Body {
   readonly #channel: Channel<'DATA'>;
   readonly #timeouts: HopTimeouts;
   readonly #stuffer = new DotStuffer();
+  #refused: RelayError | undefined;
 
   constructor(channel: Channel<'DATA'>, timeouts: HopTimeouts) {
     this.#channel = channel;
     this.#timeouts = timeouts;
+    // Some servers refuse a message before its end ("too big") and hang up: that is a verdict, not a broken protocol.
+    channel.onEarlyRefusal = (reply) =>
+      (this.#refused = new RelayError({ kind: 'refused', phase: 'body', reply }));
   }
 
   async write(pieces: readonly Buffer[]): Promise<void> {
+    this.#throwIfRefused();
     const stuffed: Buffer[] = [];
     for (const piece of pieces) this.#stuffer.write(piece, (octets) => stuffed.push(octets));
-    await this.#channel.content(coalesce(stuffed));
+    await this.#channel.content(coalesce(stuffed)).catch((error: unknown) => {
+      this.#throwIfRefused();
+      throw error;
+    });
   }
 
   async end(): Promise<Reply> {
+    this.#throwIfRefused();
+    this.#channel.onEarlyRefusal = undefined;
     await this.#channel.content([]); // an end that was never sent is a loss, not an unknown outcome
     const verdict = this.#channel.awaitReply('final', this.#timeouts.finalMs);
     this.#channel.content([this.#stuffer.end()]).catch(() => undefined); // the verdict tells of any loss
     const reply = await verdict;
     this.isOver = true;
     return expectAccepted(this.#channel, 'final', reply);
+  }
+
+  #throwIfRefused(): void {
+    const refused = this.#refused;
+    if (refused !== undefined) throw refused;
   }
 }
 

@@ -12,7 +12,7 @@ import type { CommandLine, Verb } from '../protocol/command.ts';
 import { RelayError, type Failure, type Phase } from '../protocol/failure.ts';
 import { DATA_BLOCK_TIMEOUT_MS } from '../protocol/limits.ts';
 import { ReplyReader, ReplySyntaxError } from '../protocol/reply-reader.ts';
-import type { Reply } from '../protocol/reply.ts';
+import { isRefusal, type Reply } from '../protocol/reply.ts';
 
 /** How long a connection that was told QUIT may take to go away. */
 const LINGER_MS = 2_000;
@@ -33,6 +33,8 @@ export class Channel<in V extends Verb> {
   #ended: { readonly reason: string; readonly isProtocol: boolean } | undefined;
   #drained: { readonly resolve: () => void; readonly reject: (error: RelayError) => void } | undefined;
   #isCorked = false;
+  /** Called with a 4xx or 5xx that no command asked for, while content is being sent; the channel ends with it. */
+  onEarlyRefusal: ((reply: Reply) => void) | undefined;
   /** Called once, when the channel ends, by whomever. */
   onEnd: ((reason: string) => void) | undefined;
 
@@ -180,12 +182,11 @@ export class Channel<in V extends Verb> {
     if (this.#ended !== undefined) return;
     const awaited = this.#awaited.shift();
     this.#armTimer();
+    if (awaited === undefined && isRefusal(reply)) this.onEarlyRefusal?.(reply);
+    awaited?.resolve(reply);
     // RFC 5321 §3.8: 421 may come at any time and the connection goes with it.
-    if (reply.code === 421) {
-      awaited?.resolve(reply);
-      this.#end('upstream-closing');
-    } else if (awaited === undefined) this.#end('unsolicited-reply', true);
-    else awaited.resolve(reply);
+    if (reply.code === 421) this.#end('upstream-closing');
+    else if (awaited === undefined) this.#end('unsolicited-reply', true);
   }
 
   #armTimer(): void {

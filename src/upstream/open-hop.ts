@@ -60,8 +60,8 @@ export class HopOpener {
 
   async #openTarget(target: Target, shareMs: number): Promise<OpenHop> {
     using deadline = new Deadline(shareMs);
-    const opened = await firstToOpen(this.#inOrder(target), async (endpoint, signal) =>
-      this.#openEndpoint(target, endpoint, deadline, signal),
+    const opened = await firstToOpen(this.#inOrder(target), async (endpoint, race) =>
+      this.#openEndpoint(target, endpoint, deadline, race),
     );
     this.#worked.set(target, opened.endpoint);
     return opened;
@@ -78,7 +78,7 @@ export class HopOpener {
     target: Target,
     endpoint: Endpoint,
     deadline: Deadline,
-    givenUp: AbortSignal,
+    { givenUp, onAuth }: Race,
   ): Promise<OpenHop> {
     const hid = newId();
     const began = performance.now();
@@ -92,7 +92,7 @@ export class HopOpener {
       this.#log.emit('hop.connected', { ...ids, address, ms: sinceBegin() });
       const destroy = (): void => void socket.destroy();
       givenUp.addEventListener('abort', destroy, { once: true });
-      const opening = { ...this.#settings, credentials: target.credentials, deadline };
+      const opening = { ...this.#settings, credentials: target.credentials, deadline, onAuth };
       const hop = await this.#secure(socket, target, endpoint, opening, signal);
       givenUp.removeEventListener('abort', destroy);
       this.#log.emit('hop.secured', { ...ids, ...hop.evidence, ms: sinceBegin() });
@@ -129,15 +129,23 @@ export class HopOpener {
   }
 }
 
+/** What an endpoint knows of the others. */
+interface Race {
+  /** Aborts when another has won. */
+  readonly givenUp: AbortSignal;
+  /** To be called before credentials are offered: then nobody joins any more. */
+  readonly onAuth: () => void;
+}
+
 /**
  * Starts with the first; the next joins when one fails or none has opened for a while; the first to open wins and the
- * others are given up.
+ * others are given up. Credentials that are refused are not offered to another endpoint: that locks accounts.
  *
  * @throws the failure that tells most, when all have failed
  */
 async function firstToOpen(
   endpoints: readonly Endpoint[],
-  open: (endpoint: Endpoint, givenUp: AbortSignal) => Promise<OpenHop>,
+  open: (endpoint: Endpoint, race: Race) => Promise<OpenHop>,
 ): Promise<OpenHop> {
   const losers = new AbortController();
   const waiting = [...endpoints];
@@ -145,34 +153,32 @@ async function firstToOpen(
   return new Promise((resolve, reject) => {
     let isSettled = false;
     let timer: NodeJS.Timeout | undefined;
+    const race = { givenUp: losers.signal, onAuth: (): void => clearTimeout(timer) };
     const startNext = (): void => {
       clearTimeout(timer);
       const endpoint = waiting.shift();
       if (endpoint === undefined) return;
       if (waiting.length > 0) timer = setTimeout(startNext, JOIN_MS);
-      open(endpoint, losers.signal).then(win, lose);
+      open(endpoint, race).then(win, lose);
+    };
+    const settle = (): void => {
+      isSettled = true;
+      clearTimeout(timer);
+      losers.abort();
     };
     const win = (opened: OpenHop): void => {
       if (isSettled) return void opened.hop.quit();
-      isSettled = true;
-      clearTimeout(timer);
-      losers.abort();
+      settle();
       return resolve(opened);
-    };
-    const giveUp = (error: unknown): void => {
-      isSettled = true;
-      clearTimeout(timer);
-      losers.abort();
-      reject(error);
     };
     const lose = (error: unknown): void => {
       if (isSettled) return;
-      if (!(error instanceof RelayError)) return giveUp(error);
-      failures.push(error);
-      // Refused credentials are no reason to offer them once more: that locks accounts.
-      if (error.failure.kind === 'auth') return giveUp(error);
-      if (failures.length === endpoints.length) return giveUp(mostTelling(failures));
-      return startNext();
+      if (error instanceof RelayError && error.failure.kind !== 'auth') {
+        failures.push(error);
+        if (failures.length < endpoints.length) return startNext();
+      }
+      settle();
+      reject(failures.length === endpoints.length ? mostTelling(failures) : error);
     };
     startNext();
   });

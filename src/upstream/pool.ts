@@ -5,6 +5,7 @@
  * unasked, is never leased; only hops of one configuration are in one pool, so they are all as secure.
  */
 import type { Log } from '../log/log.ts';
+import { RelayError } from '../protocol/failure.ts';
 import type { Capabilities } from '../protocol/capabilities.ts';
 import type { HopOpener, OpenHop } from './open-hop.ts';
 
@@ -13,6 +14,14 @@ const IDLE_MS = 60_000;
 
 /** More than this many idle hops are not kept: providers count connections. */
 const MAX_IDLE = 20;
+
+/**
+ * Transactions at once. Far more than providers allow; the bound is for mail that goes round in a circle through another
+ * host, which shows at RCPT already, before there is a header to count hops in.
+ */
+const MAX_LEASED = 1_000;
+
+const TOO_MANY = 'The relay has too many transactions under way; send it again later.';
 
 export interface Lease extends OpenHop {
   /** Whether the hop served somebody before: its connection may have died unnoticed. */
@@ -30,6 +39,9 @@ export class HopPool {
   readonly #opener: HopOpener;
   readonly #log: Log;
   readonly #idle: Idle[] = [];
+  readonly #leased = new Set<OpenHop>();
+  #opening = 0;
+  #whenIdle: (() => void)[] = [];
   #isClosed = false;
 
   constructor(opener: HopOpener, log: Log) {
@@ -40,42 +52,70 @@ export class HopPool {
   /**
    * A hop ready for MAIL: the one used last, or a new one.
    *
-   * @throws {RelayError} when none can be opened
+   * @throws {RelayError} capacity, or what the opener throws
    */
   async lease(): Promise<Lease> {
     for (;;) {
       const idle = this.#idle.pop();
       if (idle === undefined) return this.leaseNew();
       clearTimeout(idle.timer);
-      if (idle.leased.hop.isReady) return { ...idle.leased, isReused: true };
+      if (idle.leased.hop.isReady) return this.#lend({ ...idle.leased, isReused: true });
       idle.leased.hop.destroy();
     }
   }
 
-  /** A new hop, whatever is idle: for a transaction whose reused hop was found dead. */
+  /**
+   * A new hop, whatever is idle: for a transaction whose reused hop was found dead.
+   *
+   * @throws {RelayError} as `lease`
+   */
   async leaseNew(): Promise<Lease> {
+    if (this.#leased.size + this.#opening >= MAX_LEASED)
+      throw new RelayError({ kind: 'capacity', reason: TOO_MANY });
     const began = performance.now();
-    const opened = await this.#opener.open();
-    this.lastCapabilities = opened.hop.capabilities;
-    opened.hop.onEnd = (reason) => this.#closed(opened, reason, began);
-    return { ...opened, isReused: false };
+    this.#opening += 1;
+    try {
+      const opened = await this.#opener.open();
+      this.lastCapabilities = opened.hop.capabilities;
+      opened.hop.onEnd = (reason) => this.#closed(opened, reason, began);
+      return this.#lend({ ...opened, isReused: false });
+    } finally {
+      this.#opening -= 1;
+    }
   }
 
   /** Takes a hop back; it is recovered, kept or closed. Never fails. */
-  async giveBack(leased: OpenHop): Promise<void> {
+  async giveBack(leased: Lease): Promise<void> {
     const isUsable = await leased.hop.recover();
-    if (!isUsable) return;
-    if (this.#isClosed || this.#idle.length >= MAX_IDLE) return void leased.hop.quit();
-    const timer = setTimeout(() => this.#retire(leased), IDLE_MS).unref();
-    this.#idle.push({ leased, timer });
+    this.#leased.delete(leased);
+    if (isUsable) this.#keep(leased);
+    if (this.#leased.size === 0) for (const wake of this.#whenIdle.splice(0)) wake();
   }
 
-  /** Says goodbye on all idle hops and waits until they are gone; those leased go when they are given back. */
+  /** Says goodbye on all hops: on the idle ones now, on the leased ones when they are given back; waits for them all. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const idle = this.#idle.splice(0);
     for (const { timer } of idle) clearTimeout(timer);
     await Promise.all(idle.map(async ({ leased }) => leased.hop.quit()));
+    if (this.#leased.size > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** Cuts what is still leased; whoever holds it hears of the loss. @returns how many */
+  kill(): number {
+    for (const { hop } of this.#leased) hop.destroy();
+    return this.#leased.size;
+  }
+
+  #lend(lease: Lease): Lease {
+    this.#leased.add(lease);
+    return lease;
+  }
+
+  #keep(leased: OpenHop): void {
+    if (this.#isClosed || this.#idle.length >= MAX_IDLE) return void leased.hop.quit();
+    const timer = setTimeout(() => this.#retire(leased), IDLE_MS).unref();
+    this.#idle.push({ leased, timer });
   }
 
   #retire(leased: OpenHop): void {

@@ -19,6 +19,8 @@ export interface Opening extends HopSettings {
   readonly credentials?: Credentials | undefined;
   /** For opening the hop, in total. */
   readonly deadline: Deadline;
+  /** Called when credentials are about to be offered. */
+  readonly onAuth: () => void;
 }
 
 type SecuredVerb = 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'BDAT' | 'RSET' | 'NOOP' | 'QUIT';
@@ -62,7 +64,10 @@ export class SecuredHop {
       if (greeting === 'greets') expectGreeting(channel, await channel.awaitReply('greeting', timeoutMs()));
       const reply = await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs());
       const capabilities = expectCapabilities(channel, reply);
-      if (credentials !== undefined) await authenticate(channel, capabilities, credentials, timeoutMs);
+      if (credentials !== undefined) {
+        opening.onAuth();
+        await authenticate(channel, capabilities, credentials, timeoutMs);
+      }
       channel.assertOpen(credentials === undefined ? 'ehlo' : 'auth'); // a reply too many has ended it
       return new SecuredHop(channel, capabilities, verified.evidence, timeouts);
     } catch (error) {
@@ -101,7 +106,7 @@ export class SecuredHop {
    */
   async recover(): Promise<boolean> {
     if (this.isReady) return true;
-    if (this.#transaction?.hasContent !== true && this.#channel.endReason === undefined) {
+    if (this.#canReset) {
       const reply = await this.#reset();
       if (reply !== undefined && isMailAccepted(reply) && this.#channel.isQuiet) {
         this.#transaction = undefined;
@@ -120,6 +125,12 @@ export class SecuredHop {
 
   destroy(): void {
     this.#channel.destroy();
+  }
+
+  /** Between commands, or behind commands where the upstream pipelines; never where content is expected. */
+  get #canReset(): boolean {
+    if (this.#channel.endReason !== undefined || this.#transaction?.hasContent === true) return false;
+    return this.#channel.isQuiet || this.capabilities.has('PIPELINING');
   }
 
   async #reset(): Promise<Reply | undefined> {

@@ -22,6 +22,7 @@ export class Transaction {
   #hasRecipient = false;
   #body: Body | undefined;
   #isMailRefused = false;
+  #isDataAsked = false;
 
   constructor(
     channel: Channel<'MAIL' | 'RCPT' | 'DATA' | 'BDAT'>,
@@ -40,9 +41,9 @@ export class Transaction {
     return this.#mail === undefined;
   }
 
-  /** Whether content may have left. */
+  /** Whether content may have left, or the upstream may be waiting for it. */
   get hasContent(): boolean {
-    return this.#body !== undefined;
+    return this.#body !== undefined || this.#isDataAsked;
   }
 
   /** Whether the upstream's state is as before MAIL: nothing was sent, MAIL was refused, or the verdict is in. */
@@ -81,7 +82,9 @@ export class Transaction {
       this.#body = new ChunkedBody(this.#channel, this.#timeouts, this.#capabilities.has('PIPELINING'));
       return this.#body;
     }
+    this.#isDataAsked = true;
     const reply = await this.#channel.send(CommandLine.data(), 'data', this.#timeouts.commandMs);
+    this.#isDataAsked = !isRefusal(reply);
     if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase: 'data', reply });
     if (reply.code !== 354) throw this.#channel.desynchronised('data', reply);
     this.#body = new StuffedBody(this.#channel, this.#timeouts);
