@@ -2,6 +2,7 @@
  * `sealpost serve`: puts the rooms together and runs until it is told to stop.
  */
 import { lookup } from 'node:dns/promises';
+import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
 import { loadOrIssue } from '../certificates/local-authority.ts';
@@ -135,17 +136,26 @@ async function loopsOf({ targets, listen, listenTls }: Settings): Promise<readon
 }
 
 async function isOwnAddress(host: string): Promise<boolean> {
-  const own = Object.values(networkInterfaces()).flatMap(
-    (entries) => entries?.map(({ address }) => address) ?? [],
-  );
+  const own = new BlockList(); // knows an IPv4 address in its IPv6 form too
+  own.addSubnet('127.0.0.0', 8, 'ipv4');
+  for (const address of ['0.0.0.0', '::', '::1', ...interfaceAddresses()])
+    own.addAddress(address, familyOf(address));
   try {
     const found = await lookup(host, { all: true });
-    return found
-      .map(({ address }) => address.replace(/^::ffff:(?=[\d.]+$)/i, ''))
-      .some((address) => /^(?:127\.|0\.0\.0\.0$|::1?$)/.test(address) || own.includes(address));
+    return found.some(({ address }) => own.check(address, familyOf(address)));
   } catch {
     return false; // a name that is not found is no address of ours; the first message will tell
   }
+}
+
+function interfaceAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap(
+    (entries) => entries?.map(({ address }) => address) ?? [],
+  );
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
 /** A mistake of ours leaves a state nobody thought of: log it and end, so that a supervisor starts anew. */

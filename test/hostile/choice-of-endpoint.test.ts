@@ -6,6 +6,7 @@
  */
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { canaryMessage, CANARY_PASSWORD } from '../support/hostile-canary.ts';
 import { assertClearText, assertOutput, assertRefusal } from '../support/hostile-judgement.ts';
@@ -31,6 +32,9 @@ interface Case {
   /** The port that gets the message, or the refusal that the client gets. */
   readonly result: 465 | 587 | string;
 }
+
+/** The second port joins after two seconds. */
+const LONGER_THAN_THE_WAIT_MS = 2_300;
 
 const unknown = attacker.issue();
 const STRIPPED: Deviation = { clearKeywords: ['AUTH PLAIN LOGIN'] };
@@ -65,6 +69,18 @@ const attacks: readonly Case[] = [
   {
     name: 'does not offer refused credentials at the other port',
     at465: { answer: (line) => (line.startsWith('AUTH') ? '535 5.7.8 no\r\n' : undefined) },
+    at587: {},
+    result: '454 4.7.0',
+  },
+  {
+    name: 'does not offer credentials at the other port while the first takes its time to refuse them',
+    at465: {
+      answer: async (line) => {
+        if (!line.startsWith('AUTH')) return undefined;
+        await delay(LONGER_THAN_THE_WAIT_MS);
+        return '535 5.7.8 no\r\n';
+      },
+    },
     at587: {},
     result: '454 4.7.0',
   },

@@ -92,19 +92,24 @@ export class ScriptedUpstream {
 
   /** Resolves when that many messages have been received in full. */
   async received(count: number): Promise<void> {
-    while (this.messages.length < count) await new Promise<void>((resolve) => this.#arrived.push(resolve));
+    while (this.messages.length < count) await this.changed();
   }
 
   /** Resolves when that many connections have been accepted and all of them are closed. */
   async idle(count = 1): Promise<void> {
     while (this.connections.length < count || this.connections.some((one) => !one.closed)) {
-      await new Promise<void>((resolve) => this.#arrived.push(resolve));
+      await this.changed();
     }
   }
 
   #keep(message: Message): void {
     this.messages.push(message);
     this.#wake();
+  }
+
+  /** Resolves at the next change: a connection begun or ended, a message received. */
+  async changed(): Promise<void> {
+    return new Promise<void>((resolve) => this.#arrived.push(resolve));
   }
 
   #wake(): void {
