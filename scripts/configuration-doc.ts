@@ -3,7 +3,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-import { VARIABLES, type Variable } from '../src/config/table.ts';
+import { VARIABLES } from '../src/config/table.ts';
+import type { Variable } from '../src/config/variable.ts';
 
 const PATH = new URL('../docs/CONFIGURATION.md', import.meta.url);
 

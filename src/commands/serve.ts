@@ -5,6 +5,8 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
+import { AdminListener } from '../admin/admin-listener.ts';
+import { HealthProbe } from '../admin/health.ts';
 import { loadOrIssue } from '../certificates/local-authority.ts';
 import { forgetForeignTrust, type Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
@@ -31,13 +33,15 @@ export async function serve(settings: Settings): Promise<number> {
 
   const pool = new HopPool(openerOf(settings, log), log);
   const listeners = await makeListeners(settings, relayOf(settings, pool, log));
+  const admin = adminOf(settings, pool, log);
   const stopSignal = untilToldToStop(); // before anybody can know that it listens
-  const failed = await startAll(listeners, log);
+  const failed = (await startAll(listeners, log)) || (await startAdmin(admin, settings));
   if (failed) {
     for (const listener of listeners) listener.kill();
     return EXIT.unavailable;
   }
   log.emit('process.stopping', { signal: await stopSignal });
+  admin?.stop();
   await stopAll(listeners, pool, log);
   return EXIT.ok;
 }
@@ -52,6 +56,10 @@ function openerOf(settings: Settings, log: Log): HopOpener {
 function relayOf(settings: Settings, pool: HopPool, log: Log): RelayContext {
   const { hostname, maxOctets, lineEndings, tlsFailureReply } = settings;
   return { pool, log, hostname, maxOctets, lineEndings, onTlsFailure: tlsFailureReply };
+}
+
+function adminOf({ adminListen }: Settings, pool: HopPool, log: Log): AdminListener | undefined {
+  return adminListen === undefined ? undefined : new AdminListener(adminListen, new HealthProbe(pool), log);
 }
 
 async function makeListeners(settings: Settings, relay: RelayContext): Promise<readonly Listener[]> {
@@ -79,19 +87,34 @@ async function identityOf({ listenIdentity, stateDirectory }: Settings, log: Log
 async function startAll(listeners: readonly Listener[], log: Log): Promise<boolean> {
   let hasFailed = false;
   for (const listener of listeners) {
-    try {
-      await listener.start();
-    } catch (error) {
-      hasFailed = true;
-      const { host, port } = listener.address;
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-      log.emit('listener.failed', { host, port, reason });
-      process.stderr.write(
-        `sealpost: cannot listen on ${host}:${port} (${reason}); change SEALPOST_LISTEN\n`,
-      );
-    }
+    const { host, port } = listener.address;
+    const reason = await reasonNotStarted(async () => listener.start());
+    if (reason === undefined) continue;
+    hasFailed = true;
+    log.emit('listener.failed', { host, port, reason });
+    process.stderr.write(`sealpost: cannot listen on ${host}:${port} (${reason}); change SEALPOST_LISTEN\n`);
   }
   return hasFailed;
+}
+
+/** @returns whether it could not start */
+async function startAdmin(admin: AdminListener | undefined, { adminListen }: Settings): Promise<boolean> {
+  const reason = await reasonNotStarted(async () => admin?.start());
+  if (reason === undefined) return false;
+  process.stderr.write(
+    `sealpost: cannot listen on port ${adminListen?.port} (${reason}); change SEALPOST_ADMIN_LISTEN\n`,
+  );
+  return true;
+}
+
+/** @returns the error's code; undefined when it started */
+async function reasonNotStarted(start: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await start();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  }
 }
 
 async function untilToldToStop(): Promise<string> {

@@ -2,7 +2,8 @@
  * From the process's environment to the variables of the table: names checked, empty ones dropped, `_FILE` twins read.
  */
 import { readText } from './readers.ts';
-import { VARIABLES, type Container } from './table.ts';
+import { VARIABLES } from './table.ts';
+import type { Container } from './variable.ts';
 
 /** What is wrong with a variable, and what would be right. */
 export interface Problem {

@@ -23,15 +23,11 @@ export const readers = {
     return new Secret(checkSaslText(text));
   },
 
-  /** `host:port`, `[::1]:port`; several separated by commas. */
+  asAddress: parseAddress,
+
+  /** Several, separated by commas. */
   asAddresses(text: string): readonly Address[] {
-    return text.split(',').map((one) => {
-      const [, bracketed, plain, port = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(one.trim()) ?? [];
-      const host = bracketed ?? plain ?? '';
-      const isHost = bracketed === undefined ? referenceIdentifier(host) !== undefined : isIPv6(host);
-      if (!isHost || Number(port) > 65_535) throw new Error('should be host:port, with a port of 0 to 65535');
-      return { host, port: Number(port) };
-    });
+    return text.split(',').map(parseAddress);
   },
 
   /** CIDRs; several separated by commas or blanks. */
@@ -85,6 +81,15 @@ export function readText(path: string): string {
   } catch (error) {
     throw new Error(`should name a readable file (${reasonOf(error)})`, { cause: error });
   }
+}
+
+/** `host:port` or `[::1]:port`. */
+function parseAddress(text: string): Address {
+  const [, bracketed, plain, port = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text.trim()) ?? [];
+  const host = bracketed ?? plain ?? '';
+  const isHost = bracketed === undefined ? referenceIdentifier(host) !== undefined : isIPv6(host);
+  if (!isHost || Number(port) > 65_535) throw new Error('should be host:port, with a port of 0 to 65535');
+  return { host, port: Number(port) };
 }
 
 function checkNetwork(network: string): string {

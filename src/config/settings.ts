@@ -10,8 +10,9 @@ import type { Address, ListenerIdentity } from '../listener/listener.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import type { Credentials, Target } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
-import { readTable, TABLE, VARIABLES, type Container, type Values, type Variable } from './table.ts';
+import { readTable, TABLE, VARIABLES, type Values } from './table.ts';
 import type { UpstreamEntry } from './upstream-list.ts';
+import type { Container, Variable } from './variable.ts';
 
 type Digested = 'upstreams' | 'clientNetworks' | 'listenTls' | 'listenCert' | 'listenKey';
 
@@ -69,6 +70,7 @@ function contradictionsOf(values: Values): readonly Problem[] {
     ...loneFaults(cert, 'SEALPOST_LISTEN_CERT_FILE', key, 'SEALPOST_LISTEN_KEY_FILE'),
     ...(cert === undefined || key === undefined ? [] : identityFaults(cert, key)),
     ...openListenerFaults(values),
+    ...adminFaults(values),
   ];
 }
 
@@ -84,6 +86,11 @@ function openListenerFaults({ listen, listenTls = [], clientNetworks }: Values):
   if (open === undefined || clientNetworks !== undefined) return [];
   const text = `is required to listen on ${open.host}, beyond loopback: name the networks of your clients`;
   return [{ variable: 'SEALPOST_CLIENT_NETWORKS', text }];
+}
+
+function adminFaults({ adminListen }: Values): readonly Problem[] {
+  if (adminListen === undefined || isLoopback(adminListen.host)) return [];
+  return [{ variable: 'SEALPOST_ADMIN_LISTEN', text: 'should be on loopback, such as 127.0.0.1:9025' }];
 }
 
 function identityFaults(cert: string, key: string): readonly Problem[] {

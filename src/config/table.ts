@@ -5,31 +5,7 @@
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 
-import environment from 'env-var';
-
-import { readers } from './readers.ts';
-
-/** Variables by name: set, not empty, `_FILE` twins resolved. */
-export type Container = Readonly<Record<string, string>>;
-
-export interface Variable<T> {
-  readonly name: string;
-  /** What its text looks like. */
-  readonly form: string;
-  /** One sentence or two. */
-  readonly meaning: string;
-  /** As documented; undefined when there is none. */
-  readonly fallback: string | undefined;
-  /** What counts when it is not set. */
-  readonly fallbackText: () => string | undefined;
-  readonly isRequired: boolean;
-  /** Never shown; `NAME_FILE` can name a file that holds it. */
-  readonly isSecret: boolean;
-  /** @throws {Error} that says what the text should be */
-  readonly read: (container: Container) => T;
-}
-
-type Words = Pick<Variable<unknown>, 'form' | 'meaning'> & { readonly isSecret?: true };
+import { computed, optional, required, withDefault, type Container, type Variable } from './variable.ts';
 
 const stateHome = (): string => {
   if (process.getuid?.() === 0) return '/var/lib';
@@ -194,6 +170,15 @@ export const TABLE = {
     },
     (variable) => variable.asHostname(),
   ),
+  adminListen: optional(
+    'SEALPOST_ADMIN_LISTEN',
+    {
+      form: '`host:port`',
+      meaning:
+        'Where health is told over HTTP, on loopback only: `/livez`, and `/readyz` (200 when a hop was secured in the last minute or can be now, else 503 and the reason). Off when not set.',
+    },
+    (variable) => variable.asAddress(),
+  ),
   logLevel: withDefault(
     'SEALPOST_LOG_LEVEL',
     'info',
@@ -234,6 +219,7 @@ export function readTable(container: Container): Values {
     maxOctets: TABLE.maxOctets.read(container),
     lineEndings: TABLE.lineEndings.read(container),
     hostname: TABLE.hostname.read(container),
+    adminListen: TABLE.adminListen.read(container),
     logLevel: TABLE.logLevel.read(container),
     logFormat: TABLE.logFormat.read(container),
   };
@@ -241,61 +227,3 @@ export function readTable(container: Container): Values {
 
 /** All variables in the order of the table. */
 export const VARIABLES: readonly Variable<unknown>[] = Object.values(TABLE);
-
-type Present = ReturnType<typeof present>;
-type Optional = ReturnType<typeof maybe>;
-
-function maybe(container: Container, name: string) {
-  return environment.from(container, readers).get(name);
-}
-
-function present(container: Container, name: string, fallback: string) {
-  return maybe(container, name).default(fallback);
-}
-
-function required<T>(name: string, words: Words, read: (variable: Present) => T): Variable<T> {
-  const check = (container: Container): T => {
-    if (container[name] === undefined) throw new Error('is required');
-    return read(present(container, name, ''));
-  };
-  const none = { fallback: undefined, fallbackText: () => undefined };
-  return { name, isSecret: false, ...words, ...none, isRequired: true, read: check };
-}
-
-function withDefault<T>(
-  name: string,
-  fallback: string,
-  words: Words,
-  read: (variable: Present) => T,
-): Variable<T> {
-  return computed(name, { shown: `\`${fallback}\``, text: () => fallback }, words, read);
-}
-
-function computed<T>(
-  name: string,
-  fallback: { readonly shown: string; readonly text: () => string },
-  words: Words,
-  read: (variable: Present) => T,
-): Variable<T> {
-  return {
-    name,
-    isSecret: false,
-    ...words,
-    fallback: fallback.shown,
-    fallbackText: fallback.text,
-    isRequired: false,
-    read: (container) => read(present(container, name, fallback.text())),
-  };
-}
-
-function optional<T>(name: string, words: Words, read: (variable: Optional) => T): Variable<T> {
-  return {
-    name,
-    isSecret: false,
-    ...words,
-    fallback: undefined,
-    fallbackText: () => undefined,
-    isRequired: false,
-    read: (container) => read(maybe(container, name)),
-  };
-}

@@ -24,6 +24,7 @@ export interface Events {
   'listener.started': { readonly host: string; readonly port: number; readonly tls: boolean };
   'listener.stopped': { readonly host: string; readonly port: number };
   'listener.failed': { readonly host: string; readonly port: number; readonly reason: string };
+  'admin.started': { readonly host: string; readonly port: number };
   'session.opened': { readonly sid: string; readonly client: string; readonly tls: boolean };
   'session.refused': { readonly sid: string; readonly client: string; readonly reason: string };
   'session.closed': { readonly sid: string; readonly messages: number; readonly ms: number };
@@ -96,6 +97,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'listener.started': 'info',
   'listener.stopped': 'info',
   'listener.failed': 'error',
+  'admin.started': 'info',
   'session.opened': 'debug',
   'session.refused': 'warn',
   'session.closed': 'debug',

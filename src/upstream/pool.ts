@@ -36,6 +36,8 @@ interface Idle {
 export class HopPool {
   /** What the hop secured last offers; undefined before the first. */
   lastCapabilities: Capabilities | undefined;
+  /** When a hop was secured last, or served a transaction (performance.now()); undefined before the first. */
+  lastSecured: number | undefined;
   readonly #opener: HopOpener;
   readonly #log: Log;
   readonly #idle: Idle[] = [];
@@ -77,6 +79,7 @@ export class HopPool {
     try {
       const opened = await this.#opener.open();
       this.lastCapabilities = opened.hop.capabilities;
+      this.lastSecured = performance.now();
       opened.hop.onEnd = (reason) => this.#closed(opened, reason, began);
       return this.#lend({ ...opened, isReused: false });
     } finally {
@@ -88,7 +91,10 @@ export class HopPool {
   async giveBack(leased: Lease): Promise<void> {
     const isUsable = await leased.hop.recover();
     this.#leased.delete(leased);
-    if (isUsable) this.#keep(leased);
+    if (isUsable) {
+      this.lastSecured = performance.now();
+      this.#keep(leased);
+    }
     if (this.#leased.size === 0) for (const wake of this.#whenIdle.splice(0)) wake();
   }
 

@@ -1,0 +1,46 @@
+/**
+ * Whether mail can flow: by the hop that was secured last, or by opening one.
+ *
+ * Guarantees: at most one hop is opened for a question, however many ask at once; it stays in the pool for the next
+ * message.
+ */
+import { RelayError, type Failure } from '../protocol/failure.ts';
+import type { HopPool } from '../upstream/pool.ts';
+
+/** How long a secured hop speaks for the upstream. */
+const FRESH_MS = 60_000;
+
+export type Health =
+  | { readonly ready: true }
+  /** `reason`: the result type of RFC 8460 §4.3 for a hop that could not be secured, else the kind of failure. */
+  | { readonly ready: false; readonly reason: string };
+
+export class HealthProbe {
+  readonly #pool: HopPool;
+  #underWay: Promise<Health> | undefined;
+
+  constructor(pool: HopPool) {
+    this.#pool = pool;
+  }
+
+  async ask(): Promise<Health> {
+    const secured = this.#pool.lastSecured;
+    if (secured !== undefined && performance.now() - secured < FRESH_MS) return { ready: true };
+    this.#underWay ??= this.#probe().finally(() => (this.#underWay = undefined));
+    return this.#underWay;
+  }
+
+  async #probe(): Promise<Health> {
+    try {
+      await this.#pool.giveBack(await this.#pool.leaseNew());
+      return { ready: true };
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error;
+      return { ready: false, reason: reasonOf(error.failure) };
+    }
+  }
+}
+
+function reasonOf(failure: Failure): string {
+  return failure.kind === 'tls' ? failure.resultType : failure.kind;
+}
