@@ -52,7 +52,7 @@ export class RelaySession {
     if ('fault' in parsed) return syntaxReply(parsed.fault, '5.1.7', 'MAIL FROM:<address>');
     const refusal = this.#judge(parsed.ok, isTls);
     if (refusal !== undefined) return refusal;
-    this.#isInternational = parsed.ok.parameters.some(({ keyword }) => keyword === 'SMTPUTF8');
+    this.#isInternational = hasParameter(parsed.ok, 'SMTPUTF8');
     return this.#begin(parsed.ok);
   }
 
@@ -122,11 +122,10 @@ export class RelaySession {
 
   /** What can be said about MAIL without a hop. */
   #judge(argument: PathArgument, isTls: boolean): Reply | undefined {
-    const has = (keyword: string): boolean => argument.parameters.some((one) => one.keyword === keyword);
     const { maxOctets, onTlsFailure } = this.#context;
     if (!hasValidValues(argument)) return PARAMETER_FAULT;
-    if (argument.isInternational && !has('SMTPUTF8')) return needsSmtputf8('5.1.7');
-    if (has('REQUIRETLS') && !isTls) {
+    if (argument.isInternational && !hasParameter(argument, 'SMTPUTF8')) return needsSmtputf8('5.1.7');
+    if (hasParameter(argument, 'REQUIRETLS') && !isTls) {
       return ownReply([530, '5.7.0'], 'REQUIRETLS can be asked for inside TLS only.');
     }
     if ((declaredOctets(argument) ?? 0) > maxOctets)
@@ -142,19 +141,20 @@ export class RelaySession {
       this.#attempted = 0;
       return ownReply([250, '2.1.0'], 'Sender ok, the hop to the upstream is secured');
     } catch (error) {
-      return this.#refuse(error);
+      return this.#refuse(error, argument);
     }
   }
 
   /** The reply when no delivery could begin. */
-  #refuse(error: unknown): Reply {
+  #refuse(error: unknown, argument: PathArgument): Reply {
     const { log, onTlsFailure } = this.#context;
     if (!(error instanceof RelayError)) {
       log.emit('internal.error', describeError(error));
       return INTERNAL_ERROR;
     }
     const { failure } = error;
-    const reply = failureReply(failure, onTlsFailure);
+    // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
+    const reply = failureReply(failure, hasParameter(argument, 'REQUIRETLS') ? 'permanent' : onTlsFailure);
     const ids = { sid: this.sid, tid: undefined, hid: undefined };
     const phase = 'phase' in failure ? failure.phase : 'none';
     log.emit('transaction.refused', { ...ids, failure: failure.kind, phase, reply: replyText(reply), ms: 0 });
@@ -167,6 +167,10 @@ const PARAMETER_FAULT = ownReply([501, '5.5.4'], 'A parameter has a value that i
 /** RFC 6531 §3.4: an address beyond ASCII is no address without it. */
 function needsSmtputf8(enhanced: '5.1.7' | '5.1.3'): Reply {
   return ownReply([501, enhanced], 'An address beyond ASCII needs the parameter SMTPUTF8 at MAIL.');
+}
+
+function hasParameter({ parameters }: PathArgument, keyword: string): boolean {
+  return parameters.some((parameter) => parameter.keyword === keyword);
 }
 
 function syntaxReply(fault: PathFault, enhanced: '5.1.7' | '5.1.3', form: string): Reply {
