@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 
 import { accepted, answering, mailCommands, RelayTestBed, WITH_CHUNKING } from '../support/relay-test-bed.ts';
 import { CLOSE, GOOD_KEYWORDS, SILENCE, type Answer, type Connection } from '../support/scripted-upstream.ts';
+import type { SmtpDialog } from '../support/smtp-dialog.ts';
 
 const LIMIT = { timeout: 20_000 };
 const ENVELOPE = ['EHLO client.test', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>'] as const;
@@ -51,6 +52,13 @@ function held(): {
   };
 }
 
+/** Resets the client that connected last; resolves when the relay knows. */
+async function leave({ relay }: RelayTestBed, client: SmtpDialog): Promise<void> {
+  const sid = relay.log.findLast(({ event }) => event === 'session.opened')?.['sid'];
+  client.socket.resetAndDestroy();
+  await relay.event('session.closed', (line) => line['sid'] === sid);
+}
+
 /** Resolves when the relay has closed that connection. */
 async function hungUp(bed: RelayTestBed, at: () => Connection | undefined): Promise<void> {
   while (at()?.closed !== true) await bed.upstream.changed();
@@ -69,8 +77,7 @@ test('loses only the client that resets its connection between STARTTLS and the 
   await accepted(client, ...ENVELOPE);
   client.write('STARTTLS\r\n');
   await reset.reached;
-  client.socket.resetAndDestroy();
-  await upgrading.relay.event('session.closed', (line) => line['messages'] === 0);
+  await leave(upgrading, client);
   reset.go();
   await upgrading.delivers();
   assert.equal(upgrading.relay.child.exitCode, null);
@@ -96,9 +103,8 @@ test('gives a new hop back when the client resets while it replaces a dead one',
   const opened = byData.upstream.connections.length;
   client.write('RCPT TO:<b@y.test>\r\n');
   await ehlo.reached;
-  client.socket.resetAndDestroy();
+  await leave(byData, client);
   ehlo.go();
-  await byData.relay.event('session.closed', (line) => line['messages'] === 0);
   await byData.delivers();
   assert.equal(byData.upstream.connections.length, opened + 1, 'the new hop served the next message');
   assert.deepEqual(mailCommands(scene), ['MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>']);
