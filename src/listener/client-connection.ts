@@ -27,6 +27,9 @@ export interface ConnectionContext {
   ended(connection: ClientConnection): void;
 }
 
+/** For a client's TLS handshake after STARTTLS. */
+const HANDSHAKE_MS = 30_000;
+
 const GOING_AWAY = ownReply([421, '4.3.2'], 'The relay is shutting down; send it again later.');
 const NO_DOMAIN = ownReply([501, '5.5.4'], 'Say who you are: EHLO name.');
 
@@ -131,9 +134,20 @@ export class ClientConnection extends SMTPConnection {
     void this.#relay
       .reset()
       .then(() => {
-        if (this._parser !== false && !this._closing) super.handler_STARTTLS(command, callback);
+        if (this._parser === false || this._closing) return;
+        this.#boundHandshake(this._socket);
+        super.handler_STARTTLS(command, callback);
       })
       .catch((error: unknown) => this.#mistake(error));
+  }
+
+  /** Theirs does not notice a client that leaves during the handshake. @param plain the socket under TLS */
+  #boundHandshake(plain: Socket): void {
+    const timer = setTimeout(() => {
+      if (this._upgrading) plain.destroy();
+    }, HANDSHAKE_MS);
+    timer.unref();
+    setImmediate(() => plain.once('end', () => plain.destroy())); // after theirs took all listeners away
   }
 
   /** RFC 4954 §4: not inside a transaction. */

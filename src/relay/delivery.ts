@@ -72,15 +72,26 @@ export class Delivery {
   /** Sends a RCPT up and gives the upstream's reply, or that of the failure that ended the transaction. */
   async rcpt(argument: PathArgument): Promise<Reply> {
     if (this.#outcome !== undefined) return this.#outcome;
+    const unknown = this.#unknownParameter(argument);
+    if (unknown !== undefined) return unknown;
     try {
       const reply = await this.#sendRcpt(argument);
       if (isMailAccepted(reply)) this.#recipients += 1;
       else this.#context.log.emit('recipient.refused', { ...this.#ids, reply: replyText(reply) });
       return mirrored(reply);
     } catch (error) {
-      // A parameter that the upstream does not know costs the client this recipient only.
-      if (isUnknownParameter(error)) return failureReply(error.failure, this.#context.onTlsFailure);
       return this.fail(error);
+    }
+  }
+
+  /** A parameter that the upstream does not know costs the client this recipient only. */
+  #unknownParameter(argument: PathArgument): Reply | undefined {
+    try {
+      rcptCommand(argument, this.#lease.hop.capabilities);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error;
+      return failureReply(error.failure, this.#context.onTlsFailure);
     }
   }
 
@@ -229,10 +240,6 @@ export class Delivery {
 export function describeError(error: unknown): { name: string; text: string; stack: string } {
   if (!(error instanceof Error)) return { name: typeof error, text: '', stack: '' };
   return { name: error.name, text: error.message, stack: error.stack ?? '' };
-}
-
-function isUnknownParameter(error: unknown): error is RelayError {
-  return error instanceof RelayError && error.failure.kind === 'unknown-parameter';
 }
 
 /** The connection was gone, or the upstream closed it, before MAIL had an answer. */

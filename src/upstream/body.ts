@@ -43,6 +43,7 @@ export class ChunkedBody implements Body {
   #heldOctets = 0;
   /** What went wrong with a chunk that nobody waited for. */
   #failed: { readonly error: unknown } | undefined;
+  #judged: Promise<void> = Promise.resolve();
 
   constructor(channel: Channel<'BDAT'>, timeouts: HopTimeouts, isPipelined: boolean) {
     this.#channel = channel;
@@ -51,46 +52,55 @@ export class ChunkedBody implements Body {
   }
 
   async write(pieces: readonly Buffer[]): Promise<void> {
-    if (this.#heldOctets >= CHUNK_OCTETS) await this.#flush();
+    if (this.#heldOctets >= CHUNK_OCTETS)
+      await this.#flush().catch(async (error: unknown) => this.#explain(error));
     this.#throwIfFailed();
     for (const piece of pieces) this.#heldOctets += piece.length;
     this.#held.push(...pieces);
   }
 
   async end(): Promise<Reply> {
-    await this.#channel.content([]); // an end that was never sent is a loss, not an unknown outcome
     this.#throwIfFailed();
-    const verdict = this.#channel.send(
-      CommandLine.bdat(this.#heldOctets, true),
-      'final',
-      this.#timeouts.finalMs,
-    );
+    await this.#channel.content([]); // an end that was never sent is a loss, not an unknown outcome
+    const command = CommandLine.bdat(this.#heldOctets, true);
+    const verdict = this.#channel.send(command, 'final', this.#timeouts.finalMs);
     this.#channel.content(this.#held).catch(() => undefined); // the verdict tells of any loss
-    const reply = await verdict.catch((error: unknown) => {
-      this.#throwIfFailed(); // refused and then cut: the refusal is what counts
-      throw error;
-    });
-    // An earlier chunk's refusal came before this reply, which only repeats it in other words (RFC 3030 §2); what state
-    // the upstream is in now is not said, so such a body is never over.
+    const reply = await verdict.catch(async (error: unknown) => this.#explain(error));
+    // An earlier chunk's refusal came before this reply, which only repeats it in other words (RFC 3030 §2).
     this.#throwIfFailed();
     this.isOver = true;
     return expectAccepted(this.#channel, 'final', reply);
   }
 
   async #flush(): Promise<void> {
-    const sent = this.#channel.send(
-      CommandLine.bdat(this.#heldOctets, false),
-      'body',
-      this.#timeouts.commandMs,
+    const command = CommandLine.bdat(this.#heldOctets, false);
+    const sent = this.#channel.send(command, 'body', this.#timeouts.commandMs);
+    this.#judged = sent.then(
+      (reply) => this.#judge(reply),
+      () => undefined, // whoever writes or waits hears of a loss
     );
-    const judged = sent
-      .then((reply) => void expectAccepted(this.#channel, 'body', reply))
-      .catch((error: unknown) => void (this.#failed ??= { error }));
     const pieces = this.#held;
     this.#held = [];
     this.#heldOctets = 0;
     await this.#channel.content(pieces);
-    if (!this.#isPipelined) await judged;
+    if (!this.#isPipelined) await this.#judged;
+  }
+
+  /** After a refusal nothing more is wanted; what state the upstream is in is not said, so the hop ends with the body. */
+  #judge(reply: Reply): void {
+    try {
+      expectAccepted(this.#channel, 'body', reply);
+    } catch (error) {
+      this.#failed ??= { error };
+      this.#channel.destroy(); // wakes whoever waits for the upstream to read on
+    }
+  }
+
+  /** A chunk that was refused before the connection ended says more than the end. */
+  async #explain(error: unknown): Promise<never> {
+    await this.#judged;
+    this.#throwIfFailed();
+    throw error;
   }
 
   #throwIfFailed(): void {
@@ -124,9 +134,14 @@ export class StuffedBody implements Body {
     });
   }
 
+  /** The upstream wants no content: what it says from here on is not about any. */
+  forget(): void {
+    this.#channel.onEarlyRefusal = undefined;
+  }
+
   async end(): Promise<Reply> {
     this.#throwIfRefused();
-    this.#channel.onEarlyRefusal = undefined;
+    this.forget();
     await this.#channel.content([]); // an end that was never sent is a loss, not an unknown outcome
     const verdict = this.#channel.awaitReply('final', this.#timeouts.finalMs);
     this.#channel.content([this.#stuffer.end()]).catch(() => undefined); // the verdict tells of any loss

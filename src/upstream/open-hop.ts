@@ -78,7 +78,7 @@ export class HopOpener {
     target: Target,
     endpoint: Endpoint,
     deadline: Deadline,
-    { givenUp, onAuth }: Race,
+    { givenUp, mayAuth }: Race,
   ): Promise<OpenHop> {
     const hid = newId();
     const began = performance.now();
@@ -92,7 +92,7 @@ export class HopOpener {
       this.#log.emit('hop.connected', { ...ids, address, ms: sinceBegin() });
       const destroy = (): void => void socket.destroy();
       givenUp.addEventListener('abort', destroy, { once: true });
-      const opening = { ...this.#settings, credentials: target.credentials, deadline, onAuth };
+      const opening = { ...this.#settings, credentials: target.credentials, deadline, mayAuth };
       const hop = await this.#secure(socket, target, endpoint, opening, signal);
       givenUp.removeEventListener('abort', destroy);
       this.#log.emit('hop.secured', { ...ids, ...hop.evidence, ms: sinceBegin() });
@@ -133,8 +133,11 @@ export class HopOpener {
 interface Race {
   /** Aborts when another has won. */
   readonly givenUp: AbortSignal;
-  /** To be called before credentials are offered: then nobody joins any more. */
-  readonly onAuth: () => void;
+  /**
+   * To be asked before credentials are offered. Then nobody joins any more, and who has joined already waits until the
+   * one before has ended.
+   */
+  readonly mayAuth: () => Promise<void>;
 }
 
 /**
@@ -153,13 +156,20 @@ async function firstToOpen(
   return new Promise((resolve, reject) => {
     let isSettled = false;
     let timer: NodeJS.Timeout | undefined;
-    const race = { givenUp: losers.signal, onAuth: (): void => clearTimeout(timer) };
+    let turn = Promise.resolve();
     const startNext = (): void => {
       clearTimeout(timer);
       const endpoint = waiting.shift();
       if (endpoint === undefined) return;
       if (waiting.length > 0) timer = setTimeout(startNext, JOIN_MS);
-      open(endpoint, race).then(win, lose);
+      const ended = Promise.withResolvers<void>();
+      const mayAuth = async (): Promise<void> => {
+        clearTimeout(timer);
+        const before = turn;
+        turn = ended.promise;
+        return before;
+      };
+      void open(endpoint, { givenUp: losers.signal, mayAuth }).then(win, lose).finally(ended.resolve);
     };
     const settle = (): void => {
       isSettled = true;

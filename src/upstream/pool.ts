@@ -21,6 +21,7 @@ const MAX_IDLE = 20;
  */
 const MAX_LEASED = 1_000;
 
+const GOING_AWAY = 'The relay is shutting down; send it again later.';
 const TOO_MANY = 'The relay has too many transactions under way; send it again later.';
 
 export interface Lease extends OpenHop {
@@ -72,6 +73,7 @@ export class HopPool {
    * @throws {RelayError} as `lease`
    */
   async leaseNew(): Promise<Lease> {
+    if (this.#isClosed) throw new RelayError({ kind: 'capacity', reason: GOING_AWAY });
     if (this.#leased.size + this.#opening >= MAX_LEASED)
       throw new RelayError({ kind: 'capacity', reason: TOO_MANY });
     const began = performance.now();
@@ -89,8 +91,7 @@ export class HopPool {
 
   /** Takes a hop back; it is recovered, kept or closed. Never fails. */
   async giveBack(leased: Lease): Promise<void> {
-    const isUsable = await leased.hop.recover();
-    this.#leased.delete(leased);
+    const isUsable = await leased.hop.recover().finally(() => this.#leased.delete(leased));
     if (isUsable) {
       this.lastSecured = performance.now();
       this.#keep(leased);

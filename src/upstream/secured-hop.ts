@@ -19,9 +19,12 @@ export interface Opening extends HopSettings {
   readonly credentials?: Credentials | undefined;
   /** For opening the hop, in total. */
   readonly deadline: Deadline;
-  /** Called when credentials are about to be offered. */
-  readonly onAuth: () => void;
+  /** Asked before credentials are offered; resolves when they may be. */
+  readonly mayAuth: () => Promise<void>;
 }
+
+/** Nobody waits for a RSET but the next transaction, which can have another hop. */
+const RESET_TIMEOUT_MS = 5_000;
 
 type SecuredVerb = 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'BDAT' | 'RSET' | 'NOOP' | 'QUIT';
 
@@ -65,7 +68,7 @@ export class SecuredHop {
       const reply = await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs());
       const capabilities = expectCapabilities(channel, reply);
       if (credentials !== undefined) {
-        opening.onAuth();
+        await opening.mayAuth();
         await authenticate(channel, capabilities, credentials, timeoutMs);
       }
       channel.assertOpen(credentials === undefined ? 'ehlo' : 'auth'); // a reply too many has ended it
@@ -135,7 +138,7 @@ export class SecuredHop {
 
   async #reset(): Promise<Reply | undefined> {
     try {
-      return await this.#channel.send(CommandLine.rset(), 'mail', this.#timeouts.commandMs);
+      return await this.#channel.send(CommandLine.rset(), 'mail', RESET_TIMEOUT_MS);
     } catch (error) {
       if (error instanceof RelayError) return undefined;
       throw error;

@@ -83,12 +83,14 @@ export class Transaction {
       return this.#body;
     }
     this.#isDataAsked = true;
+    const body = new StuffedBody(this.#channel, this.#timeouts);
     const reply = await this.#channel.send(CommandLine.data(), 'data', this.#timeouts.commandMs);
     this.#isDataAsked = !isRefusal(reply);
+    if (reply.code !== 354) body.forget();
     if (isRefusal(reply)) throw new RelayError({ kind: 'refused', phase: 'data', reply });
     if (reply.code !== 354) throw this.#channel.desynchronised('data', reply);
-    this.#body = new StuffedBody(this.#channel, this.#timeouts);
-    return this.#body;
+    this.#body = body;
+    return body;
   }
 
   #expectMail(reply: Reply): void {

@@ -84,6 +84,25 @@ const attacks: readonly Case[] = [
     at587: {},
     result: '454 4.7.0',
   },
+  {
+    name: 'does not offer credentials at a port that joined before the first refused them',
+    at465: {
+      answer: async (line) => {
+        if (line.startsWith('EHLO')) await delay(LONGER_THAN_THE_WAIT_MS);
+        if (!line.startsWith('AUTH')) return undefined;
+        await delay(300);
+        return '535 5.7.8 no\r\n';
+      },
+    },
+    at587: {
+      // Ready for AUTH a moment after the first, in any order of events.
+      answer: async (line) => {
+        if (line.startsWith('EHLO')) await delay(250);
+        return undefined;
+      },
+    },
+    result: '454 4.7.0',
+  },
   { name: 'says so when both ports are closed', at465: 'closed', at587: 'closed', result: '451 4.4.1' },
 ];
 

@@ -174,6 +174,46 @@ test('passes on the refusal of a chunk, also when the upstream hangs up behind i
   await byBdat.delivers();
 });
 
+test('passes on the refusal of a chunk, also when nonsense follows it in one segment', LIMIT, async () => {
+  byBdat.begin({
+    answer: (line, connection) => {
+      if (line.startsWith('x')) return SILENCE;
+      if (!line.startsWith('BDAT')) return undefined;
+      connection.write('552 5.3.4 Too big for us\r\nnonsense\r\n');
+      return SILENCE;
+    },
+  });
+  using client = await byBdat.client();
+  const reply = await client.send(`Subject: big\r\n\r\n${'x'.repeat(100_000)}`);
+  assert.equal(reply.raw, '552 5.3.4 Too big for us');
+  await byBdat.delivers();
+});
+
+test('passes on the refusal of a chunk while the upstream reads nothing more', LIMIT, async () => {
+  byBdat.begin({
+    answer: (line, connection) => {
+      if (!line.startsWith('BDAT')) return undefined;
+      connection.raw.pause();
+      connection.socket.pause();
+      connection.write('552 5.3.4 Too big for us\r\n');
+      return SILENCE;
+    },
+  });
+  using client = await byBdat.client();
+  const reply = await client.send(`Subject: big\r\n\r\n${'x'.repeat(40_000_000)}`);
+  assert.equal(reply.raw, '552 5.3.4 Too big for us');
+  await byBdat.delivers();
+});
+
+test('passes on a refusal in one segment with the 354', LIMIT, async () => {
+  byData.begin({
+    answer: (line) => (line === 'DATA' ? '354 Go ahead\r\n552 5.3.4 Not today\r\n' : undefined),
+  });
+  using client = await byData.client();
+  assert.equal((await client.send('Subject: x\r\n\r\nx')).raw, '552 5.3.4 Not today');
+  await byData.delivers();
+});
+
 test('passes on a refusal that comes before the end of the content', LIMIT, async () => {
   let at: Connection | undefined;
   byData.begin({
