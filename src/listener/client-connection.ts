@@ -141,13 +141,13 @@ export class ClientConnection extends SMTPConnection {
       .catch((error: unknown) => this.#mistake(error));
   }
 
-  /** Theirs does not notice a client that leaves during the handshake. @param plain the socket under TLS */
+  /** Theirs does not notice a client that leaves, or stalls, during the handshake. @param plain the socket under TLS */
   #boundHandshake(plain: Socket): void {
+    plain.allowHalfOpen = false; // what TLS inherits: a peer that closes its side ends the connection
     const timer = setTimeout(() => {
       if (this._upgrading) plain.destroy();
     }, HANDSHAKE_MS);
     timer.unref();
-    setImmediate(() => plain.once('end', () => plain.destroy())); // after theirs took all listeners away
   }
 
   /** RFC 4954 §4: not inside a transaction. */

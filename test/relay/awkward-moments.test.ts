@@ -83,6 +83,15 @@ test('loses only the client that resets its connection between STARTTLS and the 
   assert.equal(upgrading.relay.child.exitCode, null);
 });
 
+test('ends the session of a client that closes its side instead of a handshake', LIMIT, async () => {
+  upgrading.begin();
+  using client = await upgrading.client();
+  const sid = upgrading.relay.log.findLast(({ event }) => event === 'session.opened')?.['sid'];
+  await accepted(client, 'EHLO client.test', 'STARTTLS');
+  client.socket.end();
+  await upgrading.relay.event('session.closed', (line) => line['sid'] === sid);
+});
+
 test('gives a new hop back when the client resets while it replaces a dead one', LIMIT, async () => {
   await byData.delivers();
   const ehlo = held();
