@@ -2,7 +2,6 @@
  * `sealpost serve`: puts the rooms together and runs until it is told to stop.
  */
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
 import { AdminListener } from '../admin/admin-listener.ts';
@@ -12,6 +11,7 @@ import { forgetForeignTrust, type Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { packageVersion } from '../config/version.ts';
 import { Listener, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
+import { Networks } from '../listener/networks.ts';
 import { openLog, type Log } from '../log/log.ts';
 import { describeError, type RelayContext } from '../relay/delivery.ts';
 import { Trust } from '../tls/trust.ts';
@@ -159,13 +159,10 @@ async function loopsOf({ targets, listen, listenTls }: Settings): Promise<readon
 }
 
 async function isOwnAddress(host: string): Promise<boolean> {
-  const own = new BlockList(); // knows an IPv4 address in its IPv6 form too
-  own.addSubnet('127.0.0.0', 8, 'ipv4');
-  for (const address of ['0.0.0.0', '::', '::1', ...interfaceAddresses()])
-    own.addAddress(address, familyOf(address));
+  const own = new Networks(['127.0.0.0/8', '0.0.0.0', '::', '::1', ...interfaceAddresses()]);
   try {
     const found = await lookup(host, { all: true });
-    return found.some(({ address }) => own.check(address, familyOf(address)));
+    return found.some(({ address }) => own.has(address));
   } catch {
     return false; // a name that is not found is no address of ours; the first message will tell
   }
@@ -175,10 +172,6 @@ function interfaceAddresses(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap(
     (entries) => entries?.map(({ address }) => address) ?? [],
   );
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
 /** A mistake of ours leaves a state nobody thought of: log it and end, so that a supervisor starts anew. */

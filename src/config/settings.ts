@@ -4,9 +4,10 @@
  * Guarantees: all problems are found in one go; what is shown has no secret in it.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
+import { Networks } from '../listener/networks.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import type { Credentials, Target } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
@@ -111,12 +112,7 @@ function identityFaults(cert: string, key: string): readonly Problem[] {
 }
 
 function isLoopback(host: string): boolean {
-  if (host === 'localhost') return true;
-  if (isIP(host) === 0) return false;
-  const loopback = new BlockList();
-  loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-  loopback.addAddress('::1', 'ipv6');
-  return loopback.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4');
+  return host === 'localhost' || (isIP(host) !== 0 && new Networks(LOOPBACK).has(host));
 }
 
 function assemble(values: Values, container: Container): Settings {

@@ -12,8 +12,8 @@ import { newId } from '../log/id.ts';
 import { CLIENT_IDLE_TIMEOUT_MS, COMMAND_LINE_OCTETS } from '../protocol/limits.ts';
 import type { RelayContext } from '../relay/delivery.ts';
 import { offeredKeywords } from '../relay/offer.ts';
-import { Admission } from './admission.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
+import { Networks } from './networks.ts';
 
 export interface Address {
   readonly host: string;
@@ -85,12 +85,12 @@ export class Listener {
 
 class RelayServer extends SMTPServer {
   readonly clients = new Set<ClientConnection>();
-  readonly #admission: Admission;
+  readonly #networks: Networks;
   readonly #context: ConnectionContext;
 
   constructor(options: ListenerOptions, relay: RelayContext) {
     super(serverOptions(options, relay));
-    this.#admission = new Admission(options.networks);
+    this.#networks = new Networks(options.networks);
     this.#context = {
       relay,
       keywords: (connection) => keywords(connection, options, relay),
@@ -101,7 +101,7 @@ class RelayServer extends SMTPServer {
 
   override connect(socket: Socket, socketOptions?: SMTPConnectionOptions | null): void {
     const client = socket.remoteAddress ?? '';
-    if (!this.#admission.admits(client)) return this.#refuse(socket, client);
+    if (!this.#networks.has(client)) return this.#refuse(socket, client);
     const connection = new ClientConnection(this, socket, socketOptions ?? null, this.#context);
     this.connections.add(connection);
     this.clients.add(connection);

@@ -66,7 +66,7 @@ export class VerifiedTls {
       const tls = connect({
         socket,
         secureContext: trust.secureContext, // versions, ciphers, anchors: trust.ts
-        // With a pin the chain is not asked; then `isPinned` below decides, before one octet is written.
+        // With a pin the chain is not asked; then `verify` below compares the key, before one octet is written.
         rejectUnauthorized: pins.length === 0,
         // Node verifies against `host` or `servername`, else against 'localhost'; SNI takes no IP address (RFC 6066 §3).
         host: name,
@@ -90,7 +90,7 @@ export class VerifiedTls {
       const onClose = (): void => settle(new HandshakeError('connection-lost'));
       const onAbort = (): void => settle(new HandshakeError('timeout'));
       tls
-        .once('secureConnect', () => settle(undefined))
+        .once('secureConnect', () => settle())
         .once('error', settle)
         .once('close', onClose);
       signal.addEventListener('abort', onAbort, { once: true });

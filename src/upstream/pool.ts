@@ -91,12 +91,17 @@ export class HopPool {
 
   /** Takes a hop back; it is recovered, kept or closed. Never fails. */
   async giveBack(leased: Lease): Promise<void> {
-    const isUsable = await leased.hop.recover().finally(() => this.#leased.delete(leased));
-    if (isUsable) {
-      this.lastSecured = performance.now();
-      this.#keep(leased);
+    let isUsable = false;
+    try {
+      isUsable = await leased.hop.recover();
+    } finally {
+      this.#leased.delete(leased);
+      if (isUsable) {
+        this.lastSecured = performance.now();
+        this.#keep(leased);
+      }
+      if (this.#leased.size === 0) for (const wake of this.#whenIdle.splice(0)) wake();
     }
-    if (this.#leased.size === 0) for (const wake of this.#whenIdle.splice(0)) wake();
   }
 
   /** Says goodbye on all hops: on the idle ones now, on the leased ones when they are given back; waits for them all. */
