@@ -5,10 +5,10 @@
  * Does not: un-stuff dots; give it content without a dot at the start of a line.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 
 import type { Identity } from './pki.ts';
+import { TlsServer } from './tls-server.ts';
 
 export interface Discarded {
   /** Of the content, trace header included. */
@@ -20,46 +20,36 @@ export interface Discarded {
 export class DiscardingUpstream {
   readonly messages: Discarded[] = [];
   readonly chunking: boolean;
-  #server: Server;
-  #sockets = new Set<TLSSocket>();
+  #server: TlsServer | undefined;
 
-  private constructor(identity: Identity, chunking: boolean) {
+  private constructor(chunking: boolean) {
     this.chunking = chunking;
-    this.#server = createServer({ ...identity, noDelay: true }, (socket) => {
-      this.#sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => this.#sockets.delete(socket));
-      const session = new Session(this, socket);
-      socket.on('data', (chunk: Buffer) => session.take(chunk));
-    });
   }
 
   static async start(identity: Identity, chunking: boolean): Promise<DiscardingUpstream> {
-    const upstream = new DiscardingUpstream(identity, chunking);
-    upstream.#server.listen(0, '127.0.0.1');
-    await once(upstream.#server, 'listening');
+    const upstream = new DiscardingUpstream(chunking);
+    upstream.#server = await TlsServer.start(identity, (socket) => {
+      const session = new Session(upstream, socket);
+      return (octets) => session.take(octets);
+    });
     return upstream;
   }
 
   get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('the upstream is not listening');
-    return address.port;
+    if (this.#server === undefined) throw new Error('the upstream is not listening');
+    return this.#server.port;
   }
 
   /** Stops or goes on reading, on all connections. */
   hold(held: boolean): void {
-    for (const socket of this.#sockets) {
+    for (const socket of this.#server?.sockets ?? []) {
       if (held) socket.pause();
       else socket.resume();
     }
   }
 
   async stop(): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await this.#server?.stop();
   }
 }
 

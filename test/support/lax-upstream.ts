@@ -4,10 +4,10 @@
  * Guarantees: it is laxer than the servers of CVE-2023-51764, -51765 and -51766 together: what it does not take for an
  * end of data, they do not either. Commands end on CRLF, bare LF and bare CR.
  */
-import { once } from 'node:events';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 
 import type { Identity } from './pki.ts';
+import { TlsServer } from './tls-server.ts';
 
 export interface LaxMessage {
   readonly mail: string;
@@ -22,38 +22,28 @@ export class LaxUpstream {
   readonly messages: LaxMessage[] = [];
   readonly commands: string[] = [];
   readonly chunking: boolean;
-  #server: Server;
-  #sockets = new Set<TLSSocket>();
+  #server: TlsServer | undefined;
 
-  private constructor(identity: Identity, chunking: boolean) {
+  private constructor(chunking: boolean) {
     this.chunking = chunking;
-    this.#server = createServer({ ...identity, noDelay: true }, (socket) => {
-      this.#sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => this.#sockets.delete(socket));
-      const session = new LaxSession(this, socket);
-      socket.on('data', (chunk: Buffer) => session.take(chunk));
-    });
   }
 
   static async start(identity: Identity, chunking: boolean): Promise<LaxUpstream> {
-    const upstream = new LaxUpstream(identity, chunking);
-    upstream.#server.listen(0, '127.0.0.1');
-    await once(upstream.#server, 'listening');
+    const upstream = new LaxUpstream(chunking);
+    upstream.#server = await TlsServer.start(identity, (socket) => {
+      const session = new LaxSession(upstream, socket);
+      return (octets) => session.take(octets);
+    });
     return upstream;
   }
 
   get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('the upstream is not listening');
-    return address.port;
+    if (this.#server === undefined) throw new Error('the upstream is not listening');
+    return this.#server.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await this.#server?.stop();
   }
 }
 
