@@ -6,6 +6,7 @@
  */
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { HopPool } from '../upstream/pool.ts';
+import type { Target } from '../upstream/target.ts';
 
 /** How long a secured hop speaks for the upstream. */
 const FRESH_MS = 60_000;
@@ -17,10 +18,12 @@ export type Health =
 
 export class HealthProbe {
   readonly #pool: HopPool;
+  readonly #targets: readonly Target[];
   #underWay: Promise<Health> | undefined;
 
-  constructor(pool: HopPool) {
+  constructor(pool: HopPool, targets: readonly Target[]) {
     this.#pool = pool;
+    this.#targets = targets;
   }
 
   async ask(): Promise<Health> {
@@ -32,7 +35,7 @@ export class HealthProbe {
 
   async #probe(): Promise<Health> {
     try {
-      await this.#pool.giveBack(await this.#pool.leaseNew());
+      await this.#pool.giveBack(await this.#pool.leaseNew({ targets: this.#targets }));
       return { ready: true };
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;

@@ -7,17 +7,19 @@ import { networkInterfaces } from 'node:os';
 import { AdminListener } from '../admin/admin-listener.ts';
 import { HealthProbe } from '../admin/health.ts';
 import { loadOrIssue } from '../certificates/local-authority.ts';
-import { forgetForeignTrust, type Problem } from '../config/environment.ts';
+import type { Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { packageVersion } from '../config/version.ts';
 import { Listener, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
 import { Networks } from '../listener/networks.ts';
 import { openLog, type Log } from '../log/log.ts';
 import { describeError, type RelayContext } from '../relay/delivery.ts';
-import { Trust } from '../tls/trust.ts';
+import { identifierText } from '../tls/reference-identifier.ts';
 import { HopOpener } from '../upstream/open-hop.ts';
 import { HopPool } from '../upstream/pool.ts';
+import type { Target } from '../upstream/target.ts';
 import { EXIT, printProblems } from './exit.ts';
+import { upstreamsOf } from './upstreams.ts';
 
 /** How long transactions may go on after SIGTERM: an orchestrator's patience is 30 s at most. */
 const GRACE_MS = 25_000;
@@ -31,9 +33,11 @@ export async function serve(settings: Settings): Promise<number> {
   const loops = await loopsOf(settings);
   if (loops.length > 0) return printProblems(loops);
 
-  const pool = new HopPool(openerOf(settings, log), log);
-  const listeners = await makeListeners(settings, relayOf(settings, pool, log));
-  const admin = adminOf(settings, pool, log);
+  const { targets, around } = upstreamsOf(settings, log);
+  const pool = new HopPool(new HopOpener(around), log);
+  const relay = relayOf(settings, targets, pool, log);
+  const listeners = await makeListeners(settings, relay);
+  const admin = adminOf(settings, relay);
   const stopSignal = untilToldToStop(); // before anybody can know that it listens
   const failed = (await startAll(listeners, log)) || (await startAdmin(admin, settings));
   if (failed) {
@@ -46,20 +50,14 @@ export async function serve(settings: Settings): Promise<number> {
   return EXIT.ok;
 }
 
-function openerOf(settings: Settings, log: Log): HopOpener {
-  const { targets, hostname, connectMs, commandMs, finalMs, minTlsVersion, caAnchors } = settings;
-  forgetForeignTrust();
-  const trust = new Trust(minTlsVersion, caAnchors);
-  return new HopOpener(targets, { hostname, timeouts: { connectMs, commandMs, finalMs } }, trust, log);
+function relayOf(settings: Settings, targets: readonly Target[], pool: HopPool, log: Log): RelayContext {
+  const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply } = settings;
+  return { pool, targets, log, hostname, maxOctets, lineEndings, requireTls, onTlsFailure: tlsFailureReply };
 }
 
-function relayOf(settings: Settings, pool: HopPool, log: Log): RelayContext {
-  const { hostname, maxOctets, lineEndings, tlsFailureReply } = settings;
-  return { pool, log, hostname, maxOctets, lineEndings, onTlsFailure: tlsFailureReply };
-}
-
-function adminOf({ adminListen }: Settings, pool: HopPool, log: Log): AdminListener | undefined {
-  return adminListen === undefined ? undefined : new AdminListener(adminListen, new HealthProbe(pool), log);
+function adminOf({ adminListen }: Settings, { pool, targets, log }: RelayContext): AdminListener | undefined {
+  if (adminListen === undefined) return undefined;
+  return new AdminListener(adminListen, new HealthProbe(pool, targets), log);
 }
 
 async function makeListeners(settings: Settings, relay: RelayContext): Promise<readonly Listener[]> {
@@ -144,11 +142,13 @@ async function stopAll(listeners: readonly Listener[], pool: HopPool, log: Log):
 }
 
 /** An upstream that is one of our own listeners would send every message round in a circle. */
-async function loopsOf({ targets, listen, listenTls }: Settings): Promise<readonly Problem[]> {
+async function loopsOf({ destinations, listen, listenTls }: Settings): Promise<readonly Problem[]> {
   const own = [...listen, ...listenTls];
   const problems: Problem[] = [];
-  for (const { host, endpoints } of targets) {
-    const ports = endpoints
+  for (const { place } of destinations) {
+    if (place.kind !== 'host') continue;
+    const host = identifierText(place.reference);
+    const ports = place.endpoints
       .map(({ port }) => port)
       .filter((port) => own.some((address) => address.port === port));
     if (ports.length === 0 || !(await isOwnAddress(host))) continue;

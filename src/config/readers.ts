@@ -6,8 +6,11 @@ import { isIP, isIPv6 } from 'node:net';
 
 import { Secret } from '../protocol/secret.ts';
 import type { Address } from '../listener/listener.ts';
-import { referenceIdentifier } from '../tls/reference-identifier.ts';
+import { parseResolverAddress } from '../dns/resolver-address.ts';
+import { referenceIdentifier, type ReferenceIdentifier } from '../tls/reference-identifier.ts';
+import { parseCiphers, parseGroups } from '../tls/strength.ts';
 import { parseAnchors } from '../tls/trust.ts';
+import { MECHANISM_NAMES, type MechanismName } from '../upstream/sasl/mechanism.ts';
 import { parsePins } from './pin-list.ts';
 import { checkSaslText } from './sasl-text.ts';
 import { parseUpstreams } from './upstream-list.ts';
@@ -59,6 +62,33 @@ export const readers = {
     return reference.name;
   },
 
+  /** Other words than the documented ones that people write. */
+  asSwitch(text: string): boolean {
+    if (/^(?:on|true|yes|1)$/i.test(text)) return true;
+    if (/^(?:off|false|no|0)$/i.test(text)) return false;
+    throw new Error('should be on or off');
+  },
+
+  asReference(text: string): ReferenceIdentifier {
+    const reference = referenceIdentifier(text);
+    if (reference === undefined) throw new Error('should be a host name or an IP address');
+    return reference;
+  },
+
+  asCiphers: parseCiphers,
+  asGroups: parseGroups,
+  asResolver: parseResolverAddress,
+
+  /** SASL mechanisms, separated by commas or blanks. */
+  asMechanisms(text: string): readonly MechanismName[] {
+    const words = text.split(/[\s,]+/).filter((word) => word !== '');
+    const found = words.map((word) => MECHANISM_NAMES.find((name) => name === word.toUpperCase()));
+    const known = found.filter((one) => one !== undefined);
+    if (known.length === 0 || known.length !== words.length)
+      throw new Error(`should be a list out of ${MECHANISM_NAMES.join(' ')}`);
+    return known;
+  },
+
   /** The certificates of a PEM file. */
   asAnchorFile(path: string): readonly string[] {
     const pem = readText(path);
@@ -72,12 +102,17 @@ export const readers = {
   },
 
   asTextFile: readText,
+  asOctetFile: readOctets,
 };
 
 /** @throws {Error} that says why the file cannot be read, without its name's value */
 export function readText(path: string): string {
+  return readOctets(path).toString('utf8');
+}
+
+function readOctets(path: string): Buffer {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(path);
   } catch (error) {
     throw new Error(`should name a readable file (${reasonOf(error)})`, { cause: error });
   }

@@ -9,16 +9,27 @@ import { isIP, isIPv6 } from 'node:net';
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
 import { Networks } from '../listener/networks.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
-import type { Credentials, Target } from '../upstream/target.ts';
+import type { TrustOptions } from '../tls/trust.ts';
+import type { Place } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
 import { readTable, TABLE, VARIABLES, type Values } from './table.ts';
+import {
+  clientIdentityFaults,
+  destinationsOf,
+  loginFaults,
+  trustFaults,
+  trustOptionsOf,
+  type Destination,
+} from './targets.ts';
 import type { UpstreamEntry } from './upstream-list.ts';
 import type { Container, Variable } from './variable.ts';
 
 type Digested = 'upstreams' | 'clientNetworks' | 'listenTls' | 'listenCert' | 'listenKey';
 
 export interface Settings extends Omit<Values, Digested> {
-  readonly targets: readonly Target[];
+  /** In order of preference, at least one. */
+  readonly destinations: readonly Destination[];
+  readonly trust: TrustOptions;
   readonly clientNetworks: readonly string[];
   readonly listenTls: readonly Address[];
   /** The operator's own, for listeners that speak TLS. */
@@ -65,9 +76,12 @@ function problemText(error: unknown): string {
 }
 
 function contradictionsOf(values: Values): readonly Problem[] {
-  const { upstreamUser: user, upstreamPassword: password, listenCert: cert, listenKey: key } = values;
+  const { listenCert: cert, listenKey: key, clientCert, clientKey } = values;
   return [
-    ...loneFaults(user, 'SEALPOST_UPSTREAM_USER', password, 'SEALPOST_UPSTREAM_PASSWORD'),
+    ...loginFaults(values),
+    ...trustFaults(values),
+    ...loneFaults(clientCert, 'SEALPOST_TLS_CLIENT_CERT_FILE', clientKey, 'SEALPOST_TLS_CLIENT_KEY_FILE'),
+    ...clientIdentityFaults(values),
     ...loneFaults(cert, 'SEALPOST_LISTEN_CERT_FILE', key, 'SEALPOST_LISTEN_KEY_FILE'),
     ...(cert === undefined || key === undefined ? [] : identityFaults(cert, key)),
     ...openListenerFaults(values),
@@ -116,15 +130,7 @@ function isLoopback(host: string): boolean {
 }
 
 function assemble(values: Values, container: Container): Settings {
-  const {
-    upstreams,
-    upstreamUser: user,
-    upstreamPassword: password,
-    listenCert: cert,
-    listenKey: key,
-  } = values;
-  const credentials = user === undefined || password === undefined ? undefined : { user, password };
-  const { hostname } = values;
+  const { upstreams, hostname, listenCert: cert, listenKey: key } = values;
   const warnings: Problem[] = [];
   if (!hostname.includes('.') && !hostname.startsWith('[')) {
     const text = `"${hostname}" has no domain; some upstreams refuse such a name`;
@@ -132,27 +138,13 @@ function assemble(values: Values, container: Container): Settings {
   }
   return {
     ...values,
-    targets: upstreams.map((entry) => targetOf(entry, credentials, values.pins)),
+    destinations: destinationsOf(values),
+    trust: trustOptionsOf(values),
     clientNetworks: values.clientNetworks ?? LOOPBACK,
     listenTls: values.listenTls ?? [],
     listenIdentity: cert === undefined || key === undefined ? undefined : { cert, key },
     shown: show(container, upstreams),
     warnings,
-  };
-}
-
-/** What one entry says counts before what is said for all. */
-function targetOf(
-  entry: UpstreamEntry,
-  credentials: Credentials | undefined,
-  pins: readonly string[] | undefined,
-): Target {
-  const { host, endpoints, reference, serverName } = entry;
-  return {
-    host,
-    endpoints,
-    identity: { reference: serverName ?? reference, pins: entry.pins ?? pins ?? [] },
-    credentials: entry.credentials ?? credentials,
   };
 }
 
@@ -167,17 +159,23 @@ function show(container: Container, upstreams: readonly UpstreamEntry[]): Readon
   return shown;
 }
 
-function showUpstream({ host, endpoints, credentials, pins, serverName }: UpstreamEntry): string {
-  const shownHost = isIPv6(host) ? `[${host}]` : host;
-  const ways = endpoints.map(
-    ({ tls, port }) => `${tls === 'implicit' ? 'smtps' : 'smtp'}://${shownHost}:${port}`,
-  );
+function showUpstream({ place, login, pins, serverName }: UpstreamEntry): string {
   const details = [
-    ...(credentials === undefined ? [] : ['with credentials']),
+    ...(login === undefined ? [] : ['with credentials']),
     ...(pins === undefined ? [] : [`pin ${pins.join(' ')}`]),
     ...(serverName === undefined ? [] : [`server name ${identifierText(serverName)}`]),
   ];
-  return ways.join(' or ') + (details.length === 0 ? '' : ` (${details.join(', ')})`);
+  return showPlace(place) + (details.length === 0 ? '' : ` (${details.join(', ')})`);
+}
+
+function showPlace(place: Place): string {
+  if (place.kind === 'srv') return `srv:${place.domain.name}`;
+  const host = identifierText(place.reference);
+  const shownHost = isIPv6(host) ? `[${host}]` : host;
+  const ways = place.endpoints.map(
+    ({ tls, port }) => `${tls === 'implicit' ? 'smtps' : 'smtp'}://${shownHost}:${port}`,
+  );
+  return ways.join(' or ');
 }
 
 /** The state directory alone, for commands that need no upstream. */

@@ -38,6 +38,8 @@ export interface Events {
     readonly fingerprint: string;
     readonly ms: number;
   };
+  /** Not one octet came back for a ClientHello with post-quantum key shares; a smaller one is tried. */
+  'hop.stalled': HopIds & { readonly address: string };
   /** The fields of an RFC 8460 failure-details entry. */
   'hop.insecure': HopIds & {
     readonly address: string;
@@ -103,6 +105,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'session.closed': 'debug',
   'hop.connected': 'debug',
   'hop.secured': 'info',
+  'hop.stalled': 'warn',
   'hop.insecure': 'warn',
   'hop.refused': 'warn',
   'hop.closed': 'debug',

@@ -38,7 +38,15 @@ export type Failure =
   /** The upstream wants no session with us: its greeting or its answer to EHLO is 4xx or 5xx. */
   | { readonly kind: 'session-refused'; readonly phase: 'greeting' | 'ehlo'; readonly reply: Reply }
   /** The upstream refused our credentials, or offers nothing we can present them with. */
-  | { readonly kind: 'auth'; readonly phase: 'auth'; readonly reason: string; readonly reply?: Reply }
+  | {
+      readonly kind: 'auth';
+      readonly phase: 'auth';
+      /** The code of its reply, or a word of ours. */
+      readonly reason: string;
+      readonly reply?: Reply;
+      /** The one that was refused, or given up. */
+      readonly mechanism?: string;
+    }
   /** The upstream refused MAIL, RCPT, DATA or the message. */
   | { readonly kind: 'refused'; readonly phase: MailPhase; readonly reply: Reply }
   /** What came is not SMTP, or not an answer to what was asked. */

@@ -10,21 +10,25 @@ import { newId } from '../log/id.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, replyText, type Reply } from '../protocol/reply.ts';
-import type { HopPool, Lease } from '../upstream/pool.ts';
+import type { HopPool, Lease, Wanted } from '../upstream/pool.ts';
+import type { Target } from '../upstream/target.ts';
 import type { Transaction } from '../upstream/transaction.ts';
 import { Content, type LineEndingRule } from './content.ts';
 import { failureReply, INTERNAL_ERROR, mirrored, type TlsFailureReply } from './failure-reply.ts';
-import { mailCommand, rcptCommand } from './parameters.ts';
+import { mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from './parameters.ts';
 import { dateField, messageIdField, receivedField, type Arrival } from './trace-header.ts';
 
 /** What all sessions share. */
 export interface RelayContext {
   readonly pool: HopPool;
+  /** In order of preference. */
+  readonly targets: readonly Target[];
   readonly log: Log;
   readonly hostname: string;
   readonly maxOctets: number;
   readonly lineEndings: LineEndingRule;
   readonly onTlsFailure: TlsFailureReply;
+  readonly requireTls: RequireTlsRule;
 }
 
 export class Delivery {
@@ -46,7 +50,7 @@ export class Delivery {
     this.#sid = sid;
     this.#argument = argument;
     this.#lease = lease;
-    this.#transaction = lease.hop.mail(mailCommand(argument, lease.hop.capabilities));
+    this.#transaction = lease.hop.mail(mailCommand(argument, lease.hop.capabilities, context.requireTls));
     context.log.emit('transaction.started', { sid, tid: this.tid, hid: lease.hid });
   }
 
@@ -56,7 +60,7 @@ export class Delivery {
    * @throws {RelayError} when no hop can be secured, or the upstream cannot take what MAIL asks for
    */
   static async begin(context: RelayContext, sid: string, argument: PathArgument): Promise<Delivery> {
-    const lease = await context.pool.lease();
+    const lease = await context.pool.lease(wantedFor(context, argument));
     try {
       return new Delivery(context, sid, argument, lease);
     } catch (error) {
@@ -203,13 +207,13 @@ export class Delivery {
   }
 
   async #renewLease(): Promise<void> {
-    const { pool } = this.#context;
-    const fresh = await pool.leaseNew();
+    const { pool, requireTls } = this.#context;
+    const fresh = await pool.leaseNew(wantedFor(this.#context, this.#argument));
     // Given up while the new hop was opened: nobody else would give it back.
     void pool.giveBack(this.#isGivenBack ? fresh : this.#lease);
     if (this.#isGivenBack) throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
     this.#lease = fresh;
-    this.#transaction = fresh.hop.mail(mailCommand(this.#argument, fresh.hop.capabilities));
+    this.#transaction = fresh.hop.mail(mailCommand(this.#argument, fresh.hop.capabilities, requireTls));
   }
 
   async #giveBack(): Promise<void> {
@@ -234,6 +238,10 @@ export class Delivery {
       ms: this.#ms,
     });
   }
+}
+
+function wantedFor({ targets, requireTls }: RelayContext, argument: PathArgument): Wanted {
+  return { targets, extension: neededExtension(argument, requireTls) };
 }
 
 /** What the log says of a mistake of ours. */

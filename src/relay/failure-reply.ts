@@ -6,6 +6,7 @@
  */
 import type { Extension, Failure } from '../protocol/failure.ts';
 import { ownReply, replyText, withConsistentCodes, type Reply } from '../protocol/reply.ts';
+import { authSentence } from './auth-sentence.ts';
 import { tlsSentence } from './tls-sentence.ts';
 
 /** What a client hears when a hop cannot be secured: keep the mail (451), or give up (550). */
@@ -30,10 +31,7 @@ export function failureReply(failure: Failure, onTlsFailure: TlsFailureReply): R
         `The upstream broke the SMTP protocol at ${failure.phase} (${failure.reason}).`,
       );
     case 'dns':
-      return ownReply(
-        [451, '4.4.3'],
-        'The name of the upstream was not found; check SEALPOST_UPSTREAM and DNS.',
-      );
+      return ownReply([451, '4.4.3'], dnsSentence(failure));
     case 'unreachable':
       return ownReply([451, '4.4.1'], unreachableSentence(failure));
     case 'lost':
@@ -87,11 +85,17 @@ function tlsReply(failure: Failure & { kind: 'tls' }, onTlsFailure: TlsFailureRe
   return ownReply([451, failure.resultType === 'starttls-not-supported' ? '4.7.4' : '4.7.5'], text);
 }
 
-function authSentence(failure: Failure & { kind: 'auth' }): string {
-  const fix = 'check SEALPOST_UPSTREAM_USER and SEALPOST_UPSTREAM_PASSWORD';
-  if (failure.reply === undefined)
-    return `The upstream offers no way to log in that the relay knows; ${fix}.`;
-  return `The upstream refused the relay's credentials, ${fix}; it said: ${replyText(failure.reply)}`;
+function dnsSentence({ reason }: Failure & { kind: 'dns' }): string {
+  switch (reason) {
+    case 'no-srv-record':
+      return 'DNS names no submission server for the domain after srv: in SEALPOST_UPSTREAM; write the name of the server itself.';
+    case 'service-not-offered':
+      return 'The domain after srv: in SEALPOST_UPSTREAM says in DNS that it has no submission server.';
+    case 'not-found':
+      return 'The name of the upstream was not found; check SEALPOST_UPSTREAM and DNS.';
+    default:
+      return `The name of the upstream could not be looked up (${reason}); check DNS and SEALPOST_DNS_RESOLVER.`;
+  }
 }
 
 function unreachableSentence({ phase, reason }: Failure & { kind: 'unreachable' }): string {

@@ -19,13 +19,31 @@ const KEYWORD_OF: ReadonlyMap<string, string> = new Map([
   ['HOLDUNTIL', 'FUTURERELEASE'],
 ]);
 
+/** When REQUIRETLS goes up (RFC 8689): where a client asked for it, wherever it is offered, or always. */
+export type RequireTlsRule = 'on-request' | 'when-offered' | 'require';
+
 /** @throws {RelayError} too-big | unsupported | unknown-parameter */
-export function mailCommand(argument: PathArgument, capabilities: Capabilities): CommandLine<'MAIL'> {
+export function mailCommand(
+  argument: PathArgument,
+  capabilities: Capabilities,
+  rule: RequireTlsRule,
+): CommandLine<'MAIL'> {
   const carried = argument.parameters.filter((parameter) => isCarriedOnMail(parameter, capabilities));
-  return CommandLine.mail(
-    argument.path,
-    carried.map(({ text }) => text),
-  );
+  const isAdded = rule !== 'on-request' && !asksRequireTls(argument) && capabilities.has('REQUIRETLS');
+  return CommandLine.mail(argument.path, [
+    ...carried.map(({ text }) => text),
+    ...(isAdded ? ['REQUIRETLS'] : []),
+  ]);
+}
+
+/** What the upstream must offer for this message; another one may have it (RFC 8689 §4.2.1). */
+export function neededExtension(argument: PathArgument, rule: RequireTlsRule): Extension | undefined {
+  return rule === 'require' || asksRequireTls(argument) ? 'REQUIRETLS' : undefined;
+}
+
+/** Whether the client asked for it. */
+export function asksRequireTls({ parameters }: PathArgument): boolean {
+  return parameters.some(({ keyword }) => keyword === 'REQUIRETLS');
 }
 
 /** @throws {RelayError} unknown-parameter */

@@ -12,7 +12,7 @@ import { parsePathArgument, type PathArgument, type PathFault } from '../protoco
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import { Delivery, describeError, type RelayContext } from './delivery.ts';
 import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
-import { declaredOctets, hasValidValues } from './parameters.ts';
+import { asksRequireTls, declaredOctets, hasValidValues } from './parameters.ts';
 import type { Arrival } from './trace-header.ts';
 
 export class RelaySession {
@@ -125,7 +125,7 @@ export class RelaySession {
     const { maxOctets, onTlsFailure } = this.#context;
     if (!hasValidValues(argument)) return PARAMETER_FAULT;
     if (argument.isInternational && !hasParameter(argument, 'SMTPUTF8')) return needsSmtputf8('5.1.7');
-    if (hasParameter(argument, 'REQUIRETLS') && !isTls) {
+    if (asksRequireTls(argument) && !isTls) {
       return ownReply([530, '5.7.0'], 'REQUIRETLS can be asked for inside TLS only.');
     }
     if ((declaredOctets(argument) ?? 0) > maxOctets)
@@ -154,7 +154,7 @@ export class RelaySession {
     }
     const { failure } = error;
     // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
-    const reply = failureReply(failure, hasParameter(argument, 'REQUIRETLS') ? 'permanent' : onTlsFailure);
+    const reply = failureReply(failure, asksRequireTls(argument) ? 'permanent' : onTlsFailure);
     const ids = { sid: this.sid, tid: undefined, hid: undefined };
     const phase = 'phase' in failure ? failure.phase : 'none';
     log.emit('transaction.refused', { ...ids, failure: failure.kind, phase, reply: replyText(reply), ms: 0 });

@@ -21,9 +21,17 @@ const BY_RESULT: Partial<Record<TlsResultType, string>> = {
     "The upstream's certificate has expired; its operator must renew it, unless this machine's clock is wrong.",
   'certificate-not-trusted':
     "The upstream's certificate is not from a trusted authority; name the authority with SEALPOST_TLS_CA_FILE or the key with SEALPOST_TLS_PIN_SHA256.",
+  'tlsa-invalid':
+    "The upstream's certificate is not the one that its TLSA records in DNS describe, so nothing was sent; its operator must publish the right one, unless somebody stands in between.",
+  'dnssec-invalid':
+    'DNSSEC could not vouch for what DNS says about the upstream, so nothing was sent; somebody may be tampering with DNS, or the zone is broken.',
+  'dane-required':
+    'The upstream has no TLSA record that DNSSEC vouches for, and SEALPOST_TLS_DANE=require asks for one; when-published would do without.',
 };
 
 const NOT_TLS = 'The upstream port does not begin with TLS; write smtp:// in SEALPOST_UPSTREAM for STARTTLS.';
+const DNS_SILENT =
+  'The resolver in SEALPOST_DNS_RESOLVER gave no answer, and without one the upstream cannot be verified; nothing was sent.';
 const TOO_OLD =
   'The upstream offers no TLS that is still secure; it needs TLS 1.2 with forward secrecy, or TLS 1.3.';
 const TOO_WEAK =
@@ -50,9 +58,21 @@ const BY_REASON: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
   ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
   ['UNSPECIFIED', TOO_WEAK], // so Node calls what its table lacks; these three are what that is in practice
+  ['weak-key', TOO_WEAK],
   ['EE_KEY_TOO_SMALL', TOO_WEAK],
   ['CA_KEY_TOO_SMALL', TOO_WEAK],
   ['CA_MD_TOO_WEAK', TOO_WEAK],
+  ['no-server-hello', 'The upstream said nothing at all in the TLS handshake; nothing was sent.'],
+  [
+    'no-usable-tlsa-record',
+    'The TLSA records of the upstream are of no use for mail (usage 2 or 3 is needed), and SEALPOST_TLS_DANE=require asks for one.',
+  ],
+  ['dns-timeout', DNS_SILENT],
+  ['dns-unreachable', DNS_SILENT],
+  [
+    'dns-not-verified',
+    'The resolver in SEALPOST_DNS_RESOLVER did not prove its name in TLS, so nothing was asked and nothing sent.',
+  ],
   ['timeout', 'The upstream did not finish the TLS handshake in time; nothing was sent.'],
   ['connection-lost', 'The upstream ended the connection during the TLS handshake; nothing was sent.'],
 ]);

@@ -1,46 +1,114 @@
 /**
- * Trust anchors: the system's, or Node's own where the system has none, and the operator's.
+ * What every handshake of one kind shares: trust anchors, versions, suites, groups, our own certificate.
  *
- * Guarantees: `NODE_EXTRA_CA_CERTS` has no say; the anchors are read once and kept in one secure context.
+ * Guarantees: `NODE_EXTRA_CA_CERTS` has no say; anchors are read once; what RFC 9325 does not allow cannot be asked for
+ * (`strength.ts` reads what the operator wrote).
  */
 import { constants, X509Certificate } from 'node:crypto';
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import {
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+  type SecureContextOptions,
+} from 'node:tls';
 
-/** Protocol versions that RFC 9325 §3.1.1 still allows. */
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+import type { ClientIdentity } from './client-identity.ts';
+import { CIPHERS, GROUPS, isHybrid, type Cipher, type Group, type TlsVersion } from './strength.ts';
 
-// RFC 9325 §4.2: forward secrecy and AEAD only. Level 2 refuses RSA below 2048 bits and SHA-1 signatures in any certificate.
-const CIPHERS = [
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'TLS_AES_128_GCM_SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  '@SECLEVEL=2',
-].join(':');
+const TLS13_SUITES = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
+
+// RFC 9325 §4: RSA below 2048 bits and SHA-1 signatures are refused in every certificate of a chain.
+const SECURITY_LEVEL = '@SECLEVEL=2';
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** What every handshake of one kind shares: anchors, versions, ciphers. */
-export class Trust {
-  readonly secureContext: SecureContext;
+export interface TrustOptions {
+  readonly minVersion?: TlsVersion;
+  /** For TLS 1.2; those of TLS 1.3 are all fit. */
+  readonly ciphers?: readonly Cipher[];
+  /** In order of preference. */
+  readonly groups?: readonly Group[];
+  /** PEM, each a certificate; see `parseAnchors`. */
+  readonly addedAnchors?: readonly string[];
+  /** Trusts the added anchors alone. */
+  readonly isAnchorsOnly?: boolean;
+  /** Presented to servers that ask for a certificate. */
+  readonly clientIdentity?: ClientIdentity | undefined;
+}
 
-  /** @param addedAnchors PEM, each a certificate; see `parseAnchors` */
-  constructor(minVersion: TlsVersion = 'TLSv1.2', addedAnchors: readonly string[] = []) {
-    this.secureContext = createSecureContext({
+export class Trust {
+  readonly #options: TrustOptions;
+  readonly #anchors: readonly string[];
+  #anchored: SecureContext | undefined;
+  #classical: Trust | undefined;
+
+  constructor(options: TrustOptions = {}, anchors = anchorsOf(options)) {
+    this.#options = options;
+    this.#anchors = anchors;
+  }
+
+  /** Trusts the anchors. */
+  get anchored(): SecureContext {
+    this.#anchored ??= this.#context({ ca: [...this.#anchors] });
+    return this.#anchored;
+  }
+
+  /** Trusts nobody: for a handshake that only looks. OpenSSL has nothing to complete the presented chain with. */
+  get anchorless(): SecureContext {
+    return this.#context({ ca: [] });
+  }
+
+  /** Trusts this one authority, be it a root or not. */
+  only(anchor: X509Certificate): SecureContext {
+    return this.#context({ ca: [anchor.toString()], allowPartialTrustChain: true });
+  }
+
+  /** Whether a client certificate would be presented. */
+  get hasClientIdentity(): boolean {
+    return this.#options.clientIdentity !== undefined;
+  }
+
+  /**
+   * The same without the post-quantum groups, whose key shares make a ClientHello longer than a segment: some middleboxes
+   * lose such a one. Verification is the same.
+   *
+   * @returns undefined when there is no such group, or no other
+   */
+  get classical(): Trust | undefined {
+    const { groups = GROUPS } = this.#options;
+    const rest = groups.filter((group) => !isHybrid(group));
+    if (rest.length === 0 || rest.length === groups.length) return undefined;
+    this.#classical ??= new Trust({ ...this.#options, groups: rest }, this.#anchors);
+    return this.#classical;
+  }
+
+  #context(anchors: Pick<SecureContextOptions, 'ca' | 'allowPartialTrustChain'>): SecureContext {
+    const { minVersion = 'TLSv1.2', ciphers = CIPHERS, groups = GROUPS, clientIdentity } = this.#options;
+    return createSecureContext({
       minVersion,
       maxVersion: 'TLSv1.3',
-      ciphers: CIPHERS,
+      ciphers: [...TLS13_SUITES, ...ciphers, SECURITY_LEVEL].join(':'),
+      ecdhCurve: withKeyShares(groups),
       // In TLS 1.2 a server could ask for another handshake, whose certificate nobody would look at (RFC 5246 §7.4.1.1);
       // Node's `disableRenegotiation()` does nothing on a client's socket (seen in 24.21).
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-      ca: [...defaultAnchors(), ...addedAnchors],
+      ...clientIdentity,
+      ...anchors,
     });
   }
+}
+
+/**
+ * The groups as OpenSSL 3.5 reads them: `*` marks those for which a key share is sent at once. The first gets one, and so
+ * does the first classical one, else a server without the hybrids costs a round trip.
+ */
+function withKeyShares(groups: readonly Group[]): string {
+  const classical = groups.find((group) => !isHybrid(group));
+  return groups.map((group, at) => (at === 0 || group === classical ? `*${group}` : group)).join(':');
+}
+
+function anchorsOf({ addedAnchors = [], isAnchorsOnly = false }: TrustOptions): readonly string[] {
+  return isAnchorsOnly ? addedAnchors : [...defaultAnchors(), ...addedAnchors];
 }
 
 /**

@@ -1,34 +1,30 @@
 /**
  * The proof that a TLS peer was authenticated. Review this file and you have reviewed the promise.
  *
- * Guarantees: a `VerifiedTls` exists only when the handshake succeeded and the peer proved to be the reference
- * identifier (chain and name), or the holder of a pinned key. Neither NODE_TLS_REJECT_UNAUTHORIZED nor any other
- * variable has a say: what decides is written out below. Nothing is written to the socket but the handshake.
- * Does not: speak SMTP (upstream/), choose anchors (trust.ts).
+ * Guarantees: a `VerifiedTls` exists only when the handshake succeeded and the peer gave the proof that its identity asks
+ * for (peer-identity.ts has them all). Neither NODE_TLS_REJECT_UNAUTHORIZED nor any other variable has a say: what
+ * decides is written out below. Nothing is written to the socket but the handshake.
+ * Does not: speak SMTP (upstream/), choose anchors (trust.ts), ask DNS (dns/).
  */
-import { createHash, type X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 
-import { RelayError } from '../protocol/failure.ts';
-import { classifyHandshakeError, errorCode } from './classify.ts';
+import { channelBindingOf, type ChannelBinding } from './channel-binding.ts';
+import { asTlsFailure } from './classify.ts';
+import { describes } from './dane.ts';
+import { handshakeEnd, HandshakeError, type Patience } from './handshake-end.ts';
+import { negotiated, type Negotiated } from './negotiated.ts';
+import type { PeerIdentity, Pins, Proof } from './peer-identity.ts';
 import { identifierText, isPresentedBy, type ReferenceIdentifier } from './reference-identifier.ts';
+import { hasWeakKey, spkiSha256 } from './spki.ts';
 import type { Trust } from './trust.ts';
 
-/** What must be true of the peer. */
-export interface PeerIdentity {
-  readonly reference: ReferenceIdentifier;
-  /** base64 SHA-256 of SubjectPublicKeyInfo; one of them must be the peer's key, and then chain and name are not asked. */
-  readonly pins: readonly string[];
-}
-
 /** How the peer was authenticated and what was negotiated: for logs and for people. */
-export interface TlsEvidence {
-  readonly authenticatedBy: 'pkix' | 'pin';
+export interface TlsEvidence extends Negotiated {
+  readonly authenticatedBy: Proof['by'];
+  /** The name that was asked for. */
   readonly name: string;
-  readonly protocol: string;
-  readonly cipher: string;
-  readonly group: string;
   /** SHA-256 of the certificate, hexadecimal with colons. */
   readonly fingerprint: string;
 }
@@ -47,107 +43,93 @@ export class VerifiedTls {
     return this.#socket;
   }
 
+  /** What ties a SASL exchange to this very connection (RFC 5056); undefined when it has nothing fit. */
+  get channelBinding(): ChannelBinding | undefined {
+    return channelBindingOf(this.#socket);
+  }
+
   /**
    * Does the handshake as the client and verifies the peer: the only origin of a `VerifiedTls`.
    *
    * @param socket connected, with nothing unread; owned by this function from here on, destroyed if it fails
-   * @param signal ends the attempt
    * @throws {RelayError} kind `tls`; every event but success is a failure
    */
   static async handshake(
     socket: Socket,
     identity: PeerIdentity,
     trust: Trust,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<VerifiedTls> {
-    const { reference, pins } = identity;
+    const [reference] = identity.references;
     const name = identifierText(reference);
-    return new Promise((resolve, reject) => {
+    try {
       const tls = connect({
         socket,
-        secureContext: trust.secureContext, // versions, ciphers, anchors: trust.ts
-        // With a pin the chain is not asked; then `verify` below compares the key, before one octet is written.
-        rejectUnauthorized: pins.length === 0,
+        secureContext: contextFor(identity.proof, trust), // versions, ciphers, anchors: trust.ts
+        // Where a key replaces the chain, `verify` below compares the key, before one octet is written.
+        rejectUnauthorized: !replacesChain(identity.proof),
         // Node verifies against `host` or `servername`, else against 'localhost'; SNI takes no IP address (RFC 6066 §3).
         host: name,
         ...(reference.kind === 'dns' ? { servername: name } : {}),
         checkServerIdentity: () => undefined, // Node's accepts a CN; `verify` below asks the subjectAltName only
       });
-      const settle = (failed?: unknown): void => {
-        signal.removeEventListener('abort', onAbort);
-        tls
-          .removeListener('error', settle)
-          .removeListener('close', onClose)
-          .on('error', () => undefined);
-        try {
-          resolve(new VerifiedTls(tls, verify(tls, identity, failed)));
-        } catch (error) {
-          tls.destroy();
-          socket.destroy();
-          reject(asTlsFailure(error));
-        }
-      };
-      const onClose = (): void => settle(new HandshakeError('connection-lost'));
-      const onAbort = (): void => settle(new HandshakeError('timeout'));
-      tls
-        .once('secureConnect', () => settle())
-        .once('error', settle)
-        .once('close', onClose);
-      signal.addEventListener('abort', onAbort, { once: true });
-      if (signal.aborted) onAbort();
-    });
+      return await handshakeEnd(tls, socket, patience, () => new VerifiedTls(tls, verify(tls, identity)));
+    } catch (error) {
+      throw asTlsFailure(error);
+    }
   }
 }
 
-/** Why a handshake is no proof. */
-class HandshakeError extends Error {
-  readonly code: string;
-
-  constructor(code: string, cause?: unknown) {
-    super(code, { cause });
-    this.code = code;
-  }
+/** Whether the proof is the key alone, so that nobody asks for a chain. */
+function replacesChain({ by }: Proof): boolean {
+  return by === 'pin' || by === 'dane-ee';
 }
 
-/**
- * @param failed what the handshake reported; undefined when it succeeded
- * @throws {Error} when the peer is not who it must be
- */
-function verify(tls: TLSSocket, { reference, pins }: PeerIdentity, failed: unknown): TlsEvidence {
-  if (failed !== undefined) throw new HandshakeError(errorCode(failed) ?? 'handshake-failed', failed);
+/** A trust anchor that a TLSA record describes is the only one; else the operator's and the system's. */
+function contextFor(proof: Proof, trust: Trust): SecureContext {
+  return proof.by === 'dane-ta' ? trust.only(proof.anchor) : trust.anchored;
+}
+
+/** @throws {HandshakeError} when the peer did not give the proof */
+function verify(tls: TLSSocket, { references, proof }: PeerIdentity): TlsEvidence {
   const certificate = tls.getPeerX509Certificate();
   if (certificate === undefined) throw new HandshakeError('no-certificate');
-  if (pins.length > 0) {
-    if (!pins.includes(spkiSha256(certificate))) throw new HandshakeError('pin-mismatch');
-  } else {
-    if (!tls.authorized) throw new HandshakeError('not-authorized');
-    if (!isPresentedBy(reference, certificate)) throw new HandshakeError('ERR_TLS_CERT_ALTNAME_INVALID');
+  if (hasWeakKey(certificate)) throw new HandshakeError('weak-key');
+  switch (proof.by) {
+    case 'pkix':
+    case 'dane-ta':
+      requireChainAndName(tls, certificate, references);
+      break;
+    case 'pin':
+      requirePin(certificate, proof.pins);
+      break;
+    case 'pkix-and-pin':
+      requireChainAndName(tls, certificate, references);
+      requirePin(certificate, proof.pins);
+      break;
+    case 'dane-ee':
+      if (!proof.records.some((record) => describes(record, certificate)))
+        throw new HandshakeError('tlsa-mismatch');
+      break;
   }
   return {
-    authenticatedBy: pins.length > 0 ? 'pin' : 'pkix',
-    name: identifierText(reference),
-    protocol: tls.getProtocol() ?? 'unknown',
-    cipher: tls.getCipher().standardName,
-    group: groupName(tls),
+    authenticatedBy: proof.by,
+    name: identifierText(references[0]),
+    ...negotiated(tls),
     fingerprint: certificate.fingerprint256,
   };
 }
 
-/** The value of a pin: base64 SHA-256 of the certificate's SubjectPublicKeyInfo (RFC 7469 §2.4). */
-export function spkiSha256(certificate: X509Certificate): string {
-  return createHash('sha256')
-    .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('base64');
+function requireChainAndName(
+  tls: TLSSocket,
+  certificate: X509Certificate,
+  references: readonly ReferenceIdentifier[],
+): void {
+  if (!tls.authorized) throw new HandshakeError('not-authorized');
+  if (!references.some((reference) => isPresentedBy(reference, certificate)))
+    throw new HandshakeError('ERR_TLS_CERT_ALTNAME_INVALID');
 }
 
-function groupName(tls: TLSSocket): string {
-  const info = tls.getEphemeralKeyInfo();
-  return info !== null && 'name' in info && typeof info.name === 'string' ? info.name : 'unknown';
-}
-
-function asTlsFailure(error: unknown): RelayError {
-  return new RelayError(
-    { kind: 'tls', phase: 'handshake', ...classifyHandshakeError(error) },
-    { cause: error },
-  );
+function requirePin(certificate: X509Certificate, pins: Pins): void {
+  if (!pins.includes(spkiSha256(certificate))) throw new HandshakeError('pin-mismatch');
 }

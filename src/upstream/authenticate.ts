@@ -1,14 +1,18 @@
 /**
  * AUTH inside TLS (RFC 4954): chooses a mechanism and speaks it to its end.
+ *
+ * Guarantees: one mechanism for one hop, whatever comes of it; where a mechanism wants a proof of the server, its 235 is
+ * not believed without.
  */
 import type { Capabilities } from '../protocol/capabilities.ts';
 import { CommandLine } from '../protocol/command.ts';
 import { RelayError } from '../protocol/failure.ts';
-import { enhancedCode, isRefusal, type Reply } from '../protocol/reply.ts';
+import { isRefusal, type Reply } from '../protocol/reply.ts';
+import type { ChannelBinding } from '../tls/channel-binding.ts';
 import type { Channel } from './channel.ts';
-import { login } from './sasl/login.ts';
-import type { Mechanism } from './sasl/mechanism.ts';
-import { plain } from './sasl/plain.ts';
+import { chooseMechanism } from './sasl/choose.ts';
+import { SaslError, type Mechanism } from './sasl/mechanism.ts';
+import { withoutEcho } from './sasl/without-echo.ts';
 import type { Credentials } from './target.ts';
 
 /** RFC 5321 §4.5.3.1.4: a longer initial response waits for the server's prompt. */
@@ -17,59 +21,95 @@ const COMMAND_LINE_OCTETS = 512;
 /** Rounds of challenge and response; no mechanism here needs more. */
 const ROUNDS = 4;
 
-/**
- * @param timeoutMs for each reply
- * @throws {RelayError} auth, or what the channel throws
- */
+/** RFC 4954 §4: what gives an exchange up. */
+const CANCEL = '*';
+
+export interface AuthenticationOptions {
+  /** For each reply, milliseconds. */
+  readonly timeoutMs: () => number;
+  /** Of the TLS session that the channel is in; undefined when it has none. */
+  readonly binding: ChannelBinding | undefined;
+}
+
+/** @throws {RelayError} auth, or what the channel throws */
 export async function authenticate(
   channel: Channel<'AUTH'>,
   capabilities: Capabilities,
   credentials: Credentials,
-  timeoutMs: () => number,
+  { timeoutMs, binding }: AuthenticationOptions,
 ): Promise<void> {
-  const mechanism = chooseMechanism(capabilities, credentials);
-  const secrets = [credentials.password.reveal(), mechanism.initialResponse ?? ''];
-  let reply = await channel.send(authCommand(mechanism), 'auth', timeoutMs());
-  // A server that asks although it got an initial response has not read it: its prompt is answered like any other.
-  for (let round = 0; reply.code === 334 && round < ROUNDS; round += 1) {
-    const response = mechanism.respond(reply.lines[0] ?? '') ?? '*'; // RFC 4954 §4: `*` cancels
-    secrets.push(response);
-    reply = await channel.send(CommandLine.authResponse(response), 'auth', timeoutMs());
-  }
-  if (reply.code === 235) return;
+  const mechanism = guarded(undefined, () =>
+    chooseMechanism(capabilities.authMechanisms, credentials, binding),
+  );
+  if (mechanism === 'certificate-alone') return;
+  if (mechanism === undefined)
+    throw new RelayError({ kind: 'auth', phase: 'auth', reason: 'no-common-mechanism' });
+  const sent: string[] = [];
+  const reply = await converse(channel, mechanism, sent, timeoutMs);
+  if (reply.code === 235) return guarded(mechanism, () => mechanism.conclude?.());
   if (!isRefusal(reply)) throw channel.desynchronised('auth', reply);
+  const password = credentials.kind === 'password' ? [credentials.password.reveal()] : [];
   throw new RelayError({
     kind: 'auth',
     phase: 'auth',
     reason: String(reply.code),
-    reply: withoutEcho(reply, secrets),
+    reply: withoutEcho(reply, [...password, ...sent, ...(mechanism.proofs ?? [])]),
+    mechanism: mechanism.name,
   });
 }
 
-/** A piece of a secret of this length is as bad as the whole. */
-const TELLING_CHARACTERS = 8;
-
-/** Some servers repeat the line that they did not like, or a part: a text with a secret in it is dropped, its codes are kept. */
-function withoutEcho(reply: Reply, secrets: readonly string[]): Reply {
-  const text = reply.lines.join('\n').toLowerCase();
-  const isEcho = secrets.some((secret) =>
-    piecesOf(secret.toLowerCase()).some((piece) => text.includes(piece)),
-  );
-  return isEcho ? { code: reply.code, lines: [enhancedCode(reply) ?? ''] } : reply;
+/**
+ * Speaks until the server has no more challenges.
+ *
+ * @param sent gets every response
+ * @returns what came instead of a challenge
+ */
+async function converse(
+  channel: Channel<'AUTH'>,
+  mechanism: Mechanism,
+  sent: string[],
+  timeoutMs: () => number,
+): Promise<Reply> {
+  sent.push(mechanism.initialResponse ?? '');
+  let reply = await channel.send(authCommand(mechanism), 'auth', timeoutMs());
+  // A server that asks although it got an initial response has not read it: its prompt is answered like any other.
+  for (let round = 0; reply.code === 334 && round < ROUNDS; round += 1) {
+    const response = await answer(channel, mechanism, reply, timeoutMs);
+    sent.push(response === CANCEL ? '' : response);
+    reply = await channel.send(CommandLine.authResponse(response), 'auth', timeoutMs());
+  }
+  return reply;
 }
 
-function piecesOf(secret: string): readonly string[] {
-  if (secret.length <= TELLING_CHARACTERS) return secret === '' ? [] : [secret];
-  const starts = Array.from({ length: secret.length - TELLING_CHARACTERS + 1 }, (_, index) => index);
-  return starts.map((start) => secret.slice(start, start + TELLING_CHARACTERS));
+/** @throws {RelayError} auth, after the exchange was cancelled, when the server broke the rules of the mechanism */
+async function answer(
+  channel: Channel<'AUTH'>,
+  mechanism: Mechanism,
+  challenge: Reply,
+  timeoutMs: () => number,
+): Promise<string> {
+  try {
+    return (await mechanism.respond(challenge.lines[0] ?? '')) ?? CANCEL;
+  } catch (error) {
+    if (!(error instanceof SaslError)) throw error;
+    const cancelled = channel.send(CommandLine.authResponse(CANCEL), 'auth', timeoutMs());
+    await cancelled.catch(() => undefined); // whatever comes of that, the exchange has failed already
+    throw authFailure(error, mechanism);
+  }
 }
 
-/** PLAIN before LOGIN: one round trip instead of three. */
-function chooseMechanism(capabilities: Capabilities, credentials: Credentials): Mechanism {
-  const offered = capabilities.authMechanisms;
-  if (offered.includes('PLAIN')) return plain(credentials);
-  if (offered.includes('LOGIN')) return login(credentials);
-  throw new RelayError({ kind: 'auth', phase: 'auth', reason: 'no-common-mechanism' });
+function guarded<T>(mechanism: Mechanism | undefined, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw error instanceof SaslError ? authFailure(error, mechanism) : error;
+  }
+}
+
+function authFailure(error: SaslError, mechanism: Mechanism | undefined): RelayError {
+  const { reason } = error;
+  const which = mechanism === undefined ? {} : { mechanism: mechanism.name };
+  return new RelayError({ kind: 'auth', phase: 'auth', reason, ...which }, { cause: error });
 }
 
 function authCommand({ name, initialResponse }: Mechanism): CommandLine<'AUTH'> {

@@ -1,7 +1,7 @@
 /**
- * A TCP connection to a host and port, over whichever of its addresses answers (RFC 8305).
+ * A TCP connection to one of a host's addresses, whichever answers (RFC 8305).
  */
-import { connect, type Socket } from 'node:net';
+import { connect, isIPv6, type Socket } from 'node:net';
 
 import { RelayError } from '../protocol/failure.ts';
 
@@ -12,23 +12,33 @@ import { RelayError } from '../protocol/failure.ts';
 const ADDRESS_ATTEMPT_MS = 3_000;
 
 /**
+ * @param host for messages; what is connected to are the addresses
  * @param signal ends the attempt
- * @throws {RelayError} dns | unreachable
+ * @throws {RelayError} unreachable
  */
-export async function connectTcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+export async function connectTcp(
+  host: string,
+  addresses: readonly string[],
+  port: number,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const found = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS });
-    const settle = (error?: Error & { code?: string; syscall?: string }): void => {
+    const socket = connect({
+      host,
+      port,
+      noDelay: true,
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+      lookup: (_host, _options, callback) => callback(null, found),
+    });
+    const settle = (error?: Error & { code?: string }): void => {
       signal.removeEventListener('abort', onAbort);
       socket.removeListener('connect', settle).removeListener('error', settle);
       if (error === undefined) return resolve(socket);
       socket.on('error', () => undefined).destroy();
       const reason = error.code ?? 'connection-error';
-      const failure =
-        error.syscall === 'getaddrinfo'
-          ? ({ kind: 'dns', phase: 'resolve', reason } as const)
-          : ({ kind: 'unreachable', phase: 'connect', reason } as const);
-      reject(new RelayError(failure, { cause: error }));
+      reject(new RelayError({ kind: 'unreachable', phase: 'connect', reason }, { cause: error }));
     };
     const onAbort = (): void =>
       settle(Object.assign(new Error('no connection in time'), { code: 'timeout' }));

@@ -9,8 +9,12 @@ import { CommandLine } from '../protocol/command.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { isRefusal, type Reply } from '../protocol/reply.ts';
 import type { TlsResultType } from '../protocol/tls-result.ts';
+import type { Patience } from '../tls/handshake-end.ts';
+import type { PeerIdentity } from '../tls/peer-identity.ts';
+import { presentedChain, type PresentedChain } from '../tls/presented-chain.ts';
+import type { ReferenceIdentifier } from '../tls/reference-identifier.ts';
 import type { Trust } from '../tls/trust.ts';
-import { VerifiedTls, type PeerIdentity } from '../tls/verified-tls.ts';
+import { VerifiedTls } from '../tls/verified-tls.ts';
 import type { Socket } from 'node:net';
 import { Channel } from './channel.ts';
 import { expectCapabilities, expectGreeting, SecuredHop, type Opening } from './secured-hop.ts';
@@ -54,13 +58,25 @@ export class PlainHop {
   /**
    * Upgrades to TLS and opens the secured hop. There is no third outcome; the plain hop is over either way.
    *
-   * @param signal ends the handshake
    * @throws {RelayError} tls, or what `SecuredHop.open` throws
    */
-  async startTls(identity: PeerIdentity, trust: Trust, signal: AbortSignal): Promise<SecuredHop> {
+  async startTls(identity: PeerIdentity, trust: Trust, patience: Patience): Promise<SecuredHop> {
     const socket = await this.#upgradeable();
-    const verified = await VerifiedTls.handshake(socket, identity, trust, signal);
+    const verified = await VerifiedTls.handshake(socket, identity, trust, patience);
     return SecuredHop.open(verified, 'greeted', this.#opening);
+  }
+
+  /**
+   * Upgrades to TLS only to look at what the server presents; the connection is over either way.
+   *
+   * @throws {RelayError} tls
+   */
+  async presentedChain(
+    reference: ReferenceIdentifier,
+    trust: Trust,
+    patience: Patience,
+  ): Promise<PresentedChain> {
+    return presentedChain(await this.#upgradeable(), reference, trust, patience);
   }
 
   /** The socket, when the server is ready to begin TLS on it and has said nothing more. */

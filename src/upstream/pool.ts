@@ -2,12 +2,16 @@
  * Secured hops that outlive their clients: one is leased for a transaction and given back after it.
  *
  * Guarantees: a hop is leased to one transaction at a time; an idle hop that ends, or that the upstream speaks on
- * unasked, is never leased; only hops of one configuration are in one pool, so they are all as secure.
+ * unasked, is never leased; a hop serves only the very target it was opened for, so one made under another name, pin,
+ * policy or account is never taken for it.
  */
 import type { Log } from '../log/log.ts';
-import { RelayError } from '../protocol/failure.ts';
+import { RelayError, type Extension } from '../protocol/failure.ts';
 import type { Capabilities } from '../protocol/capabilities.ts';
-import type { HopOpener, OpenHop } from './open-hop.ts';
+import type { HopOpener } from './open-hop.ts';
+import type { OpenHop } from './open-way.ts';
+import type { Target } from './target.ts';
+import { wayText } from './way.ts';
 
 /** Servers drop idle sessions after five minutes (RFC 5321 §4.5.3.2.7), some sooner. */
 const IDLE_MS = 60_000;
@@ -23,6 +27,14 @@ const MAX_LEASED = 1_000;
 
 const GOING_AWAY = 'The relay is shutting down; send it again later.';
 const TOO_MANY = 'The relay has too many transactions under way; send it again later.';
+
+/** What a transaction needs of its hop. */
+export interface Wanted {
+  /** In order of preference. */
+  readonly targets: readonly Target[];
+  /** What the upstream must offer. */
+  readonly extension?: Extension | undefined;
+}
 
 export interface Lease extends OpenHop {
   /** Whether the hop served somebody before: its connection may have died unnoticed. */
@@ -53,17 +65,16 @@ export class HopPool {
   }
 
   /**
-   * A hop ready for MAIL: the one used last, or a new one.
+   * A hop ready for MAIL: the idle one of the best target, used last; or a new one.
    *
    * @throws {RelayError} capacity, or what the opener throws
    */
-  async lease(): Promise<Lease> {
+  async lease(wanted: Wanted): Promise<Lease> {
     for (;;) {
-      const idle = this.#idle.pop();
-      if (idle === undefined) return this.leaseNew();
-      clearTimeout(idle.timer);
-      if (idle.leased.hop.isReady) return this.#lend({ ...idle.leased, isReused: true });
-      idle.leased.hop.destroy();
+      const idle = this.#takeIdle(wanted);
+      if (idle === undefined) return this.leaseNew(wanted);
+      if (idle.hop.isReady) return this.#lend({ ...idle, isReused: true });
+      idle.hop.destroy();
     }
   }
 
@@ -72,14 +83,14 @@ export class HopPool {
    *
    * @throws {RelayError} as `lease`
    */
-  async leaseNew(): Promise<Lease> {
+  async leaseNew({ targets, extension }: Wanted): Promise<Lease> {
     if (this.#isClosed) throw new RelayError({ kind: 'capacity', reason: GOING_AWAY });
     if (this.#leased.size + this.#opening >= MAX_LEASED)
       throw new RelayError({ kind: 'capacity', reason: TOO_MANY });
     const began = performance.now();
     this.#opening += 1;
     try {
-      const opened = await this.#opener.open();
+      const opened = await this.#opener.open(targets, extension);
       this.lastCapabilities = opened.hop.capabilities;
       this.lastSecured = performance.now();
       opened.hop.onEnd = (reason) => this.#closed(opened, reason, began);
@@ -119,6 +130,20 @@ export class HopPool {
     return this.#leased.size;
   }
 
+  #takeIdle({ targets, extension }: Wanted): OpenHop | undefined {
+    for (const target of targets) {
+      const at = this.#idle.findLastIndex(
+        ({ leased }) =>
+          leased.target === target && (extension === undefined || leased.hop.capabilities.has(extension)),
+      );
+      const [found] = at < 0 ? [] : this.#idle.splice(at, 1);
+      if (found === undefined) continue;
+      clearTimeout(found.timer);
+      return found.leased;
+    }
+    return undefined;
+  }
+
   #lend(lease: Lease): Lease {
     this.#leased.add(lease);
     return lease;
@@ -137,11 +162,10 @@ export class HopPool {
   }
 
   #closed(opened: OpenHop, reason: string, began: number): void {
-    const { hid, target, endpoint, hop } = opened;
+    const { hid, way, hop } = opened;
     this.#log.emit('hop.closed', {
       hid,
-      host: target.host,
-      port: endpoint.port,
+      ...wayText(way),
       transactions: hop.transactions,
       reason,
       ms: Math.round(performance.now() - began),

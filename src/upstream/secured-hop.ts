@@ -69,7 +69,10 @@ export class SecuredHop {
       const capabilities = expectCapabilities(channel, reply);
       if (credentials !== undefined) {
         await opening.mayAuth();
-        await authenticate(channel, capabilities, credentials, timeoutMs);
+        await authenticate(channel, capabilities, credentials, {
+          timeoutMs,
+          binding: verified.channelBinding,
+        });
       }
       channel.assertOpen(credentials === undefined ? 'ehlo' : 'auth'); // a reply too many has ended it
       return new SecuredHop(channel, capabilities, verified.evidence, timeouts);

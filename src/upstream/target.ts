@@ -2,7 +2,10 @@
  * Where mail goes: a submission server, the ways to reach it, and who it must prove to be.
  */
 import type { Secret } from '../protocol/secret.ts';
-import type { PeerIdentity } from '../tls/verified-tls.ts';
+import type { Pins } from '../tls/peer-identity.ts';
+import type { ReferenceIdentifier } from '../tls/reference-identifier.ts';
+import type { Trust } from '../tls/trust.ts';
+import type { MechanismName } from './sasl/mechanism.ts';
 
 /** One port and how TLS begins on it. There is no third way. */
 export interface Endpoint {
@@ -11,18 +14,53 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** SASL credentials for a target. */
-export interface Credentials {
-  readonly user: string;
-  readonly password: Secret;
-}
+/** How we log in to a target (RFC 4954). */
+export type Credentials =
+  | {
+      readonly kind: 'password';
+      readonly user: string;
+      readonly password: Secret;
+      /** Those that may be used; all when undefined. */
+      readonly mechanisms?: readonly MechanismName[] | undefined;
+    }
+  /** The client certificate of the handshake speaks for us: EXTERNAL (RFC 4422 appendix A). */
+  | {
+      readonly kind: 'certificate';
+      /** Authorization identity; '' for the one that the certificate gives. */
+      readonly user: string;
+      /** Whether a server without EXTERNAL is refused; else the certificate alone is enough. */
+      readonly isRequired: boolean;
+    };
 
+/** Where the hosts and ports come from. */
+export type Place =
+  | {
+      readonly kind: 'host';
+      /** Name or address to connect to. */
+      readonly reference: ReferenceIdentifier;
+      /** In order of preference; a later one joins when an earlier one fails or is slow. */
+      readonly endpoints: readonly [Endpoint, ...Endpoint[]];
+    }
+  /** What DNS says about the domain (RFC 6186, RFC 8314 §5.1). */
+  | { readonly kind: 'srv'; readonly domain: ReferenceIdentifier & { readonly kind: 'dns' } };
+
+/** How the peer is authenticated. There is no member that means "not at all". */
+export type Authentication =
+  | { readonly by: 'pkix' }
+  | { readonly by: 'pin' | 'pkix-and-pin'; readonly pins: Pins }
+  /** DNSSEC-secure TLSA records decide; where there are none, `otherwise`: a chain, or no hop at all (RFC 7672). */
+  | { readonly by: 'dane'; readonly otherwise: 'pkix' | 'refuse' };
+
+/**
+ * One upstream with all that a hop to it depends on. Hops are kept for the very object they were opened for: another
+ * name, pin, policy or account is another object.
+ */
 export interface Target {
-  /** Name or address to connect to. */
-  readonly host: string;
-  /** In order of preference; a later one joins when an earlier one fails or is slow. */
-  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
-  readonly identity: PeerIdentity;
+  readonly place: Place;
+  /** Who the peer must be, when not the host itself (SEALPOST_TLS_SERVER_NAME). */
+  readonly serverName?: ReferenceIdentifier | undefined;
+  readonly authentication: Authentication;
+  readonly trust: Trust;
   readonly credentials?: Credentials | undefined;
 }
 

@@ -9,11 +9,15 @@ import { CommandLine, type Verb } from '../../src/protocol/command.ts';
 import type { Failure } from '../../src/protocol/failure.ts';
 import { ownReply } from '../../src/protocol/reply.ts';
 import { Secret } from '../../src/protocol/secret.ts';
+import type { Patience } from '../../src/tls/handshake-end.ts';
+import type { PeerIdentity, Proof } from '../../src/tls/peer-identity.ts';
+import type { PresentedChain } from '../../src/tls/presented-chain.ts';
 import type { Trust } from '../../src/tls/trust.ts';
-import { VerifiedTls, type PeerIdentity, type TlsEvidence } from '../../src/tls/verified-tls.ts';
+import { VerifiedTls, type TlsEvidence } from '../../src/tls/verified-tls.ts';
 import type { Channel } from '../../src/upstream/channel.ts';
 import type { PlainHop } from '../../src/upstream/plain-hop.ts';
 import { SecuredHop, type Opening } from '../../src/upstream/secured-hop.ts';
+import type { Authentication } from '../../src/upstream/target.ts';
 import { Transaction } from '../../src/upstream/transaction.ts';
 
 declare const plain: Channel<'EHLO' | 'STARTTLS' | 'QUIT'>;
@@ -27,6 +31,8 @@ declare const tcp: Socket;
 declare const evidence: TlsEvidence;
 declare const identity: PeerIdentity;
 declare const trust: Trust;
+declare const patience: Patience;
+declare const looked: PresentedChain;
 declare const opening: Opening;
 declare const octets: readonly Buffer[];
 
@@ -85,14 +91,30 @@ export async function proofsAreNotMadeElsewhere(): Promise<void> {
   // @ts-expect-error -- the constructor is private
   void new SecuredHop(secured);
   // @ts-expect-error -- a handshake takes no options that could weaken it
-  await VerifiedTls.handshake(tcp, identity, trust, new AbortController().signal, {
-    rejectUnauthorized: false,
-  });
+  await VerifiedTls.handshake(tcp, identity, trust, patience, { rejectUnauthorized: false });
+  // @ts-expect-error -- what a handshake only looked at is no proof
+  await SecuredHop.open(looked, 'greets', opening);
+}
+
+export function everyPeerProvesSomething(): void {
+  // @ts-expect-error -- a proof by nothing
+  const none: Proof = { by: 'none' };
+  // @ts-expect-error -- a proof by no pin at all
+  const noPin: Proof = { by: 'pin', pins: [] };
+  // @ts-expect-error -- an upstream that is not authenticated
+  const off: Authentication = { by: 'off' };
+  // @ts-expect-error -- DANE without records asks for a chain, or there is no hop
+  const opportunistic: Authentication = { by: 'dane', otherwise: 'nothing' };
+  // @ts-expect-error -- nobody to be
+  const nobody: PeerIdentity = { references: [], proof: { by: 'pkix' } };
+  void [none, noPin, off, opportunistic, nobody];
 }
 
 export function aPlainHopHasNoOtherWayOut(): void {
-  const only: 'startTls' = member;
+  const only: 'startTls' | 'presentedChain' = member;
   void only;
+  // @ts-expect-error -- what was looked at has no stream to write to
+  void looked.stream;
   // @ts-expect-error -- a plain hop begins no transaction
   plainHop.mail(CommandLine.mail('<a@b>'));
 }

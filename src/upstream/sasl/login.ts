@@ -3,10 +3,9 @@
  *
  * Guarantees: the password is never the answer to the first prompt, nor to one that asks for a user name.
  */
-import type { Credentials } from '../target.ts';
-import { base64, type Mechanism } from './mechanism.ts';
+import { base64, type Login, type Mechanism } from './mechanism.ts';
 
-export function login({ user, password }: Credentials): Mechanism {
+export function login({ user, password }: Login): Mechanism {
   let prompts = 0;
   return {
     name: 'LOGIN',

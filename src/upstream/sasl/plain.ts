@@ -1,10 +1,9 @@
 /**
  * PLAIN (RFC 4616): user and password in one response.
  */
-import type { Credentials } from '../target.ts';
-import { base64, type Mechanism } from './mechanism.ts';
+import { base64, type Login, type Mechanism } from './mechanism.ts';
 
-export function plain({ user, password }: Credentials): Mechanism {
+export function plain({ user, password }: Login): Mechanism {
   const response = base64(`\0${user}\0${password.reveal()}`);
   let isAsked = false;
   return {

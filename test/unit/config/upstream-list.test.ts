@@ -4,12 +4,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 
 import { parseUpstreams } from '../../../src/config/upstream-list.ts';
+import { identifierText } from '../../../src/tls/reference-identifier.ts';
 
 const PIN = 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+/8=';
 
 function ways(text: string): readonly string[] {
-  return parseUpstreams(text).flatMap(({ host, endpoints }) =>
-    endpoints.map(({ tls, port }) => `${tls} ${host} ${port}`),
+  return parseUpstreams(text).flatMap(({ place }) =>
+    place.kind === 'srv'
+      ? [`srv ${place.domain.name}`]
+      : place.endpoints.map(({ tls, port }) => `${tls} ${identifierText(place.reference)} ${port}`),
   );
 }
 
@@ -25,6 +28,9 @@ test('reads each form of an upstream as one way to TLS, or two', () => {
     ['smtps://127.0.0.1:1', ['implicit 127.0.0.1 1']],
     ['smtps://[::1]:1', ['implicit ::1 1']],
     ['bücher.test', ['implicit xn--bcher-kva.test 465', 'starttls xn--bcher-kva.test 587']],
+    ['srv:mail.test', ['srv mail.test']],
+    ['srv:587', ['starttls srv 587']],
+    ['SRV://user:password@Mail.Test?server-name=a.test', ['srv mail.test']],
     ['smtps://a.test, smtp://b.test', ['implicit a.test 465', 'starttls b.test 587']],
   ];
   for (const [text, expected] of forms) assert.deepEqual(ways(text), expected, text);
@@ -41,8 +47,8 @@ test('gives back any user and password that were percent-encoded', () => {
       fc.string({ minLength: 1 }),
       (user, password) => {
         const [entry] = parseUpstreams(`smtps://${encode(user)}:${encode(password)}@mail.test`);
-        assert.equal(entry?.credentials?.user, user);
-        assert.equal(entry.credentials.password.reveal(), password);
+        assert.equal(entry?.login?.user, user);
+        assert.equal(entry.login.password.reveal(), password);
       },
     ),
   );

@@ -1,0 +1,123 @@
+/**
+ * Variables about the relay itself: where it listens, for whom, and what it says.
+ */
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+
+import { computed, optional, withDefault } from './variable.ts';
+
+const stateHome = (): string => {
+  if (process.getuid?.() === 0) return '/var/lib';
+  return process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
+};
+
+export const RELAY_VARIABLES = {
+  listen: withDefault(
+    'SEALPOST_LISTEN',
+    '127.0.0.1:2525',
+    { form: '`host:port`, comma-separated', meaning: 'Where clients connect; port 0 picks one.' },
+    (variable) => variable.asAddresses(),
+  ),
+  listenTls: optional(
+    'SEALPOST_LISTEN_TLS',
+    { form: '`host:port`, comma-separated', meaning: 'The same for listeners that speak TLS at once.' },
+    (variable) => variable.asAddresses(),
+  ),
+  listenStarttls: withDefault(
+    'SEALPOST_LISTEN_STARTTLS',
+    'off',
+    {
+      form: '`on` or `off`',
+      meaning:
+        'Lets plain listeners offer STARTTLS; off, because clients that upgrade by themselves and do not trust the local CA would fail.',
+    },
+    (variable) => variable.asSwitch(),
+  ),
+  listenCert: optional(
+    'SEALPOST_LISTEN_CERT_FILE',
+    { form: 'path', meaning: 'PEM certificate (and chain) for these two; else the local CA issues one.' },
+    (variable) => variable.asTextFile(),
+  ),
+  listenKey: optional(
+    'SEALPOST_LISTEN_KEY_FILE',
+    { form: 'path', meaning: 'PEM private key of that certificate.' },
+    (variable) => variable.asTextFile(),
+  ),
+  stateDirectory: computed(
+    'SEALPOST_STATE_DIR',
+    {
+      shown: '`$XDG_STATE_HOME/sealpost`, as root `/var/lib/sealpost`',
+      text: () => join(stateHome(), 'sealpost'),
+    },
+    {
+      form: 'path',
+      meaning: 'Certificates and what else must outlive a restart; mode 0700, made when first needed.',
+    },
+    (variable) => variable.asString(),
+  ),
+  clientNetworks: optional(
+    'SEALPOST_CLIENT_NETWORKS',
+    {
+      form: 'CIDRs, comma-separated',
+      meaning:
+        'Who may connect (default: loopback); needed to listen beyond loopback. `0.0.0.0/0` and `::/0` are refused.',
+    },
+    (variable) => variable.asNetworks(),
+  ),
+  clientAuth: withDefault(
+    'SEALPOST_CLIENT_AUTH',
+    'none',
+    {
+      form: '`none` or `any`',
+      meaning: '`any` offers AUTH PLAIN and LOGIN and accepts whatever comes, for devices that insist.',
+    },
+    (variable) => variable.asEnum(['none', 'any'] as const),
+  ),
+  maxOctets: withDefault(
+    'SEALPOST_MAX_MESSAGE_SIZE',
+    '52428800',
+    { form: 'octets', meaning: 'The largest message taken; the upstream may allow less.' },
+    (variable) => variable.asOctets(),
+  ),
+  lineEndings: withDefault(
+    'SEALPOST_LINE_ENDINGS',
+    'normalise',
+    {
+      form: '`normalise` or `strict`',
+      meaning:
+        'What happens to a CR or LF that stands alone: made CRLF or a blank, or the message is refused.',
+    },
+    (variable) => variable.asEnum(['normalise', 'strict'] as const),
+  ),
+  hostname: computed(
+    'SEALPOST_HOSTNAME',
+    { shown: "the machine's", text: hostname },
+    {
+      form: 'host name',
+      meaning:
+        'The name in greetings, EHLO and trace headers; some upstreams refuse one that is not fully qualified.',
+    },
+    (variable) => variable.asHostname(),
+  ),
+  adminListen: optional(
+    'SEALPOST_ADMIN_LISTEN',
+    {
+      form: '`host:port`',
+      meaning:
+        'Where health is told over HTTP, on loopback only: `/livez`, and `/readyz` (200 when a hop was secured in the last minute or can be now, else 503 and the reason). Off when not set.',
+    },
+    (variable) => variable.asAddress(),
+  ),
+  logLevel: withDefault(
+    'SEALPOST_LOG_LEVEL',
+    'info',
+    { form: '`error`, `warn`, `info` or `debug`', meaning: 'What is logged, on standard output.' },
+    (variable) => variable.asEnum(['error', 'warn', 'info', 'debug'] as const),
+  ),
+  logFormat: withDefault(
+    'SEALPOST_LOG_FORMAT',
+    'json',
+    { form: '`json` or `pretty`', meaning: 'One JSON object a line, or text for people.' },
+    (variable) => variable.asEnum(['json', 'pretty'] as const),
+  ),
+} as const;

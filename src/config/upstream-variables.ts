@@ -1,0 +1,72 @@
+/**
+ * Variables about the upstream: where it is, how we log in, how long we wait.
+ */
+import { optional, required, withDefault } from './variable.ts';
+
+export const UPSTREAM_VARIABLES = {
+  upstreams: required(
+    'SEALPOST_UPSTREAM',
+    {
+      form: '`smtps://host[:465]`, `smtp://host[:587]`, `host` or `srv:domain`, comma-separated',
+      meaning:
+        "Where mail goes, in order of preference. `smtps://` is implicit TLS, `smtp://` is STARTTLS, required; `host` alone tries 465 first and 587 when that fails or is slow, both required and verified; `host:465` and `host:587` mean what their port says, any other port needs a scheme. `srv:domain` asks DNS for the domain's submission servers (RFC 6186, RFC 8314). `user:password@` is allowed, percent-encoded; so is `?pin=…&server-name=…` for one entry.",
+      isSecret: true,
+    },
+    (variable) => variable.asUpstreams(),
+  ),
+  upstreamUser: optional(
+    'SEALPOST_UPSTREAM_USER',
+    {
+      form: 'text',
+      meaning:
+        'User name for the upstream, told inside TLS only. Without a password it goes with a client certificate (SASL EXTERNAL).',
+    },
+    (variable) => variable.asSaslText(),
+  ),
+  upstreamPassword: optional(
+    'SEALPOST_UPSTREAM_PASSWORD',
+    { form: 'text', meaning: 'Password for the upstream.', isSecret: true },
+    (variable) => variable.asSecret(),
+  ),
+  upstreamAuth: optional(
+    'SEALPOST_UPSTREAM_AUTH',
+    {
+      form: 'mechanisms out of `SCRAM-SHA-256-PLUS`, `SCRAM-SHA-1-PLUS`, `SCRAM-SHA-256`, `SCRAM-SHA-1`, `CRAM-MD5`, `PLAIN`, `LOGIN`, or `EXTERNAL` alone',
+      meaning:
+        'The SASL mechanisms that may be used; the strongest that the upstream offers is (default: all but `EXTERNAL`, which needs a client certificate).',
+    },
+    (variable) => variable.asMechanisms(),
+  ),
+  requireTls: withDefault(
+    'SEALPOST_REQUIRETLS',
+    'on-request',
+    {
+      form: '`on-request`, `when-offered` or `require`',
+      meaning:
+        'Whether the upstream is told to send the message on by verified TLS only (RFC 8689): when a client asks for it on a TLS listener, wherever the upstream offers it, or always; where it is not offered, 550 5.7.30. Few next hops can honour it: see docs/TRUST.md.',
+    },
+    (variable) => variable.asEnum(['on-request', 'when-offered', 'require'] as const),
+  ),
+  connectMs: withDefault(
+    'SEALPOST_CONNECT_TIMEOUT',
+    '30',
+    { form: 'seconds', meaning: 'For opening a secured hop, in total: name, connection, handshake, AUTH.' },
+    (variable) => variable.asSeconds(),
+  ),
+  commandMs: withDefault(
+    'SEALPOST_COMMAND_TIMEOUT',
+    '60',
+    { form: 'seconds', meaning: 'For one reply of the upstream.' },
+    (variable) => variable.asSeconds(),
+  ),
+  finalMs: withDefault(
+    'SEALPOST_FINAL_TIMEOUT',
+    '600',
+    {
+      form: 'seconds',
+      meaning:
+        'For the reply to the end of a message. RFC 5321 §4.5.3.2.6 asks for ten minutes: giving up sooner makes duplicates.',
+    },
+    (variable) => variable.asSeconds(),
+  ),
+} as const;

@@ -1,0 +1,171 @@
+/**
+ * DNS over TLS (RFC 7858, strict): one connection for all questions, opened on demand, closed when idle.
+ *
+ * Guarantees: no question leaves before the resolver proved its name; there is no way back to clear text. A question
+ * whose connection is lost is asked once more on a new one.
+ */
+import { connect, type Socket } from 'node:net';
+
+import { RelayError } from '../protocol/failure.ts';
+import type { ReferenceIdentifier } from '../tls/reference-identifier.ts';
+import type { Trust } from '../tls/trust.ts';
+import { VerifiedTls } from '../tls/verified-tls.ts';
+import type { Question, Response } from './dns-message.ts';
+import { DnsError } from './dns-error.ts';
+import type { Transport } from './exchange.ts';
+import { MessageStream } from './message-stream.ts';
+
+/** Less than what servers allow (RFC 7766 §6.2.3 speaks of seconds), enough for a burst of questions. */
+const IDLE_MS = 5_000;
+
+/** How long connecting and the handshake may take; several questions may be waiting for it. */
+const OPENING_MS = 10_000;
+
+export interface TlsResolver {
+  readonly host: string;
+  readonly port: number;
+  readonly reference: ReferenceIdentifier;
+}
+
+interface Connection {
+  readonly messages: MessageStream;
+  readonly socket: Socket;
+}
+
+export class TlsTransport implements Transport {
+  readonly #resolver: TlsResolver;
+  readonly #trust: Trust;
+  readonly #closing = new AbortController();
+  #connection: Promise<Connection> | undefined;
+  #underWay = 0;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(resolver: TlsResolver, trust: Trust) {
+    this.#resolver = resolver;
+    this.#trust = trust;
+  }
+
+  async exchange(question: Question, signal: AbortSignal): Promise<Response> {
+    this.#underWay += 1;
+    clearTimeout(this.#idle);
+    try {
+      return await this.#ask(question, signal, true);
+    } finally {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) this.#rest();
+    }
+  }
+
+  close(): void {
+    this.#closing.abort();
+    clearTimeout(this.#idle);
+    this.#drop();
+  }
+
+  async #ask(question: Question, signal: AbortSignal, mayRepeat: boolean): Promise<Response> {
+    const { messages, socket } = await this.#connected(signal);
+    socket.ref();
+    try {
+      return await messages.exchange(question, signal);
+    } catch (error) {
+      const isLost = messages.isClosed && error instanceof DnsError && error.reason === 'unreachable';
+      if (!isLost || !mayRepeat || this.#closing.signal.aborted) throw error;
+      return this.#ask(question, signal, false);
+    }
+  }
+
+  async #connected(signal: AbortSignal): Promise<Connection> {
+    if (this.#closing.signal.aborted) throw new DnsError('unreachable');
+    const connection = this.#connection ?? this.#open();
+    const { messages } = await unlessAborted(connection, signal);
+    if (!messages.isClosed) return connection;
+    // Whoever comes first opens the next one.
+    if (this.#connection === connection) this.#connection = undefined;
+    return this.#connected(signal);
+  }
+
+  #open(): Promise<Connection> {
+    const connection = this.#opened();
+    this.#connection = connection;
+    connection.catch(() => {
+      if (this.#connection === connection) this.#connection = undefined;
+    });
+    return connection;
+  }
+
+  /** Not ended by the signal of one question: others may wait for it too. */
+  async #opened(): Promise<Connection> {
+    const opening = new AbortController();
+    const timer = setTimeout(() => opening.abort(), OPENING_MS);
+    const onClose = (): void => opening.abort();
+    this.#closing.signal.addEventListener('abort', onClose, { once: true });
+    try {
+      const { host, port, reference } = this.#resolver;
+      const socket = await connected(connect({ host, port, noDelay: true }), opening.signal);
+      const identity = { references: [reference], proof: { by: 'pkix' } } as const;
+      const { stream } = await VerifiedTls.handshake(socket, identity, this.#trust, {
+        signal: opening.signal,
+      });
+      return { messages: new MessageStream(stream), socket: stream };
+    } catch (error) {
+      throw openingFailure(error);
+    } finally {
+      clearTimeout(timer);
+      this.#closing.signal.removeEventListener('abort', onClose);
+    }
+  }
+
+  /** An idle connection does not keep the process alive. */
+  #rest(): void {
+    this.#connection?.then(
+      ({ socket }) => {
+        if (this.#underWay === 0) socket.unref();
+      },
+      () => undefined, // told to those who waited for it
+    );
+    this.#idle = setTimeout(() => this.#drop(), IDLE_MS).unref();
+  }
+
+  #drop(): void {
+    this.#connection?.then(
+      ({ messages }) => messages.close(),
+      () => undefined, // told to those who waited for it
+    );
+    this.#connection = undefined;
+  }
+}
+
+async function connected(socket: Socket, signal: AbortSignal): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const onAbort = (): void => reject(new DnsError('timeout'));
+  const onConnect = (): void => resolve(socket);
+  const onError = (error: Error): void => reject(new DnsError('unreachable', { cause: error }));
+  socket.once('connect', onConnect).on('error', onError);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await promise;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function openingFailure(error: unknown): unknown {
+  if (!(error instanceof RelayError) || error.failure.kind !== 'tls') return error;
+  return new DnsError(error.failure.reason === 'timeout' ? 'timeout' : 'not-verified', { cause: error });
+}
+
+async function unlessAborted<T>(promised: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(new DnsError('timeout'));
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([promised, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * The public key of a certificate, as pins and TLSA records describe it.
+ */
+import { createHash, type X509Certificate } from 'node:crypto';
+
+/** SubjectPublicKeyInfo, DER (RFC 5280 §4.1.2.7). */
+export function spkiOf(certificate: X509Certificate): Buffer {
+  return certificate.publicKey.export({ type: 'spki', format: 'der' });
+}
+
+/** The value of a pin: base64 SHA-256 of the certificate's SubjectPublicKeyInfo (RFC 7469 §2.4). */
+export function spkiSha256(certificate: X509Certificate): string {
+  return createHash('sha256').update(spkiOf(certificate)).digest('base64');
+}
+
+/** Curves that RFC 9325 §4.2 and OpenSSL's level 2 leave. */
+const CURVES: readonly string[] = [
+  'prime256v1',
+  'secp384r1',
+  'secp521r1',
+  'brainpoolP256r1',
+  'brainpoolP384r1',
+  'brainpoolP512r1',
+];
+
+/**
+ * Whether the key is too weak to prove anything: RSA below 2048 bits, EC below 256 (RFC 9325 §4.5).
+ *
+ * OpenSSL checks the keys of a chain itself; where a pin or a record replaces the chain, nobody else does.
+ */
+export function hasWeakKey({ publicKey }: X509Certificate): boolean {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;
+  if (type === 'rsa' || type === 'rsa-pss') return (details?.modulusLength ?? 0) < 2_048;
+  if (type === 'ec') return !CURVES.includes(details?.namedCurve ?? '');
+  return type !== 'ed25519' && type !== 'ed448';
+}

@@ -1,0 +1,151 @@
+/**
+ * A hop serves only the target it was opened for: one object is one name, pin, policy and account.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { SystemResolver } from '../../../src/dns/system-resolver.ts';
+import { Secret } from '../../../src/protocol/secret.ts';
+import { referenceIdentifier, type ReferenceIdentifier } from '../../../src/tls/reference-identifier.ts';
+import { Trust } from '../../../src/tls/trust.ts';
+import { HopOpener } from '../../../src/upstream/open-hop.ts';
+import { HopPool } from '../../../src/upstream/pool.ts';
+import type { Target } from '../../../src/upstream/target.ts';
+import { TestAuthority, type Identity } from '../../support/pki.ts';
+import { GOOD_KEYWORDS, ScriptedUpstream } from '../../support/scripted-upstream.ts';
+
+const authority = new TestAuthority();
+const identity: Identity = authority.issue({ san: 'DNS:localhost,DNS:other.test' });
+const trust = new Trust({ addedAnchors: [authority.caPem], isAnchorsOnly: true });
+const log = { emit: (): void => undefined };
+const pin = authority.pin(identity);
+const otherPin = authority.pin(authority.issue());
+
+let upstream: ScriptedUpstream;
+before(async () => {
+  upstream = await ScriptedUpstream.start({ mode: 'implicit', identity, keywords: keywordsNow() });
+});
+after(async () => {
+  await upstream[Symbol.asyncDispose]();
+  authority.remove();
+});
+
+function keywordsNow(...more: readonly string[]): readonly string[] {
+  return [...GOOD_KEYWORDS, ...more];
+}
+
+function reference(name: string): ReferenceIdentifier {
+  const found = referenceIdentifier(name);
+  assert.ok(found !== undefined);
+  return found;
+}
+
+function target(changes: Partial<Target> = {}): Target {
+  return {
+    place: {
+      kind: 'host',
+      reference: reference('localhost'),
+      endpoints: [{ tls: 'implicit', port: upstream.port }],
+    },
+    authentication: { by: 'pkix' },
+    trust,
+    credentials: account('alice'),
+    ...changes,
+  };
+}
+
+function account(user: string): Target['credentials'] {
+  return { kind: 'password', user, password: new Secret('correct horse') };
+}
+
+function newPool(): HopPool {
+  const machine = new SystemResolver();
+  const timeouts = { connectMs: 5_000, commandMs: 5_000, finalMs: 5_000 };
+  const settings = { hostname: 'relay.example.test', timeouts };
+  return new HopPool(new HopOpener({ settings, names: { resolver: machine, machine }, log }), log);
+}
+
+/** Leases for one target, gives back, leases for another. @returns whether the second got the first's hop */
+async function isShared(first: Target, second: Target): Promise<boolean> {
+  const pool = newPool();
+  try {
+    const one = await pool.lease({ targets: [first] });
+    await pool.giveBack(one);
+    const two = await pool.lease({ targets: [second] });
+    await pool.giveBack(two);
+    return two.hop === one.hop;
+  } finally {
+    await pool.close();
+  }
+}
+
+test('takes the idle hop of the same target', async () => {
+  const same = target();
+  assert.ok(await isShared(same, same));
+});
+
+const STRICTER: readonly (readonly [what: string, weaker: () => Target, stronger: () => Target])[] = [
+  ['another name', () => target(), () => target({ serverName: reference('other.test') })],
+  ['a pin', () => target(), () => target({ authentication: { by: 'pin', pins: [pin] } })],
+  [
+    'another pin',
+    () => target({ authentication: { by: 'pin', pins: [pin] } }),
+    () => target({ authentication: { by: 'pin', pins: [otherPin, pin] } }),
+  ],
+  [
+    'a pin with the chain',
+    () => target({ authentication: { by: 'pin', pins: [pin] } }),
+    () => target({ authentication: { by: 'pkix-and-pin', pins: [pin] } }),
+  ],
+  [
+    'a newer TLS version',
+    () => target(),
+    () =>
+      target({
+        trust: new Trust({ minVersion: 'TLSv1.3', addedAnchors: [authority.caPem], isAnchorsOnly: true }),
+      }),
+  ],
+  ['fewer anchors', () => target({ trust: new Trust({ addedAnchors: [authority.caPem] }) }), () => target()],
+  ['another account', () => target(), () => target({ credentials: account('bob') })],
+  ['an account', () => target({ credentials: undefined }), () => target()],
+];
+
+for (const [what, weaker, stronger] of STRICTER) {
+  test(`opens a new hop for a target with ${what}`, async () => {
+    assert.equal(await isShared(weaker(), stronger()), false);
+  });
+}
+
+test('takes no hop of another target when the wanted one cannot be verified', async () => {
+  const pool = newPool();
+  const one = await pool.lease({ targets: [target()] });
+  await pool.giveBack(one);
+  const strict = target({ authentication: { by: 'pkix-and-pin', pins: [otherPin] } });
+  await assert.rejects(pool.lease({ targets: [strict] }), { message: 'tls at handshake' });
+  await pool.close();
+});
+
+test('takes the idle hop of the target that is preferred', async () => {
+  const pool = newPool();
+  const [preferred, other] = [target(), target({ credentials: account('bob') })];
+  const [one, two] = [await pool.lease({ targets: [preferred] }), await pool.lease({ targets: [other] })];
+  await pool.giveBack(one);
+  await pool.giveBack(two);
+  const leased = await pool.lease({ targets: [preferred, other] });
+  assert.equal(leased.target, preferred);
+  await pool.giveBack(leased);
+  await pool.close();
+});
+
+test('takes no idle hop that lacks what the transaction needs', async () => {
+  const pool = newPool();
+  const same = target();
+  const without = await pool.lease({ targets: [same] });
+  await pool.giveBack(without);
+  await assert.rejects(pool.lease({ targets: [same], extension: 'REQUIRETLS' }), { message: 'unsupported' });
+  upstream.play({ ...upstream.script, keywords: keywordsNow('REQUIRETLS') });
+  const having = await pool.lease({ targets: [same], extension: 'REQUIRETLS' });
+  assert.ok(having.hop.capabilities.has('REQUIRETLS'));
+  await pool.giveBack(having);
+  await pool.close();
+});
