@@ -7,6 +7,8 @@ import { replyText } from '../protocol/reply.ts';
 const FIX = 'check SEALPOST_UPSTREAM_USER and SEALPOST_UPSTREAM_PASSWORD';
 
 export function authSentence({ reason, reply, mechanism = 'AUTH' }: Failure & { kind: 'auth' }): string {
+  if (reply !== undefined && reply.code < 500)
+    return `The upstream does not log the relay in at present; it said: ${replyText(reply)}`;
   if (reply !== undefined) return `${refused(mechanism)}; it said: ${replyText(reply)}`;
   if (reason === 'no-common-mechanism')
     return `The upstream offers no way to log in that the relay knows; ${FIX} and SEALPOST_UPSTREAM_AUTH.`;

@@ -30,6 +30,8 @@ const BY_RESULT: Partial<Record<TlsResultType, string>> = {
 };
 
 const NOT_TLS = 'The upstream port does not begin with TLS; write smtp:// in SEALPOST_UPSTREAM for STARTTLS.';
+const CONSTRAINED =
+  "The upstream's certificate has a name that its authority may not issue (name constraints); its operator needs another one.";
 const DNS_SILENT =
   'The resolver in SEALPOST_DNS_RESOLVER gave no answer, and without one the upstream cannot be verified; nothing was sent.';
 const TOO_OLD =
@@ -57,7 +59,8 @@ const BY_REASON: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', TOO_OLD],
   ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
   ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
-  ['UNSPECIFIED', TOO_WEAK], // so Node calls what its table lacks; these three are what that is in practice
+  ['PERMITTED_VIOLATION', CONSTRAINED],
+  ['EXCLUDED_VIOLATION', CONSTRAINED],
   ['weak-key', TOO_WEAK],
   ['EE_KEY_TOO_SMALL', TOO_WEAK],
   ['CA_KEY_TOO_SMALL', TOO_WEAK],

@@ -42,7 +42,7 @@ export function pemIdentity(cert: string, key: string, passphrase: Secret | unde
 export function pkcs12Identity(pfx: Buffer, passphrase: Secret | undefined): ClientIdentity {
   const identity = { pfx, ...(passphrase === undefined ? {} : { passphrase: passphrase.reveal() }) };
   try {
-    createSecureContext(identity);
+    createSecureContext({ ...identity, ca: [] });
   } catch (error) {
     const text = 'should name a PKCS#12 file that SEALPOST_TLS_CLIENT_PASSPHRASE opens';
     throw new IdentityFault('pkcs12', text, { cause: error });

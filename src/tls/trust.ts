@@ -37,20 +37,16 @@ export interface TrustOptions {
 }
 
 export class Trust {
+  /** Trusts the anchors. */
+  readonly anchored: SecureContext;
   readonly #options: TrustOptions;
   readonly #anchors: readonly string[];
-  #anchored: SecureContext | undefined;
   #classical: Trust | undefined;
 
   constructor(options: TrustOptions = {}, anchors = anchorsOf(options)) {
     this.#options = options;
     this.#anchors = anchors;
-  }
-
-  /** Trusts the anchors. */
-  get anchored(): SecureContext {
-    this.#anchored ??= this.#context({ ca: [...this.#anchors] });
-    return this.#anchored;
+    this.anchored = this.#context({ ca: [...anchors] });
   }
 
   /** Trusts nobody: for a handshake that only looks. OpenSSL has nothing to complete the presented chain with. */
@@ -61,11 +57,6 @@ export class Trust {
   /** Trusts this one authority, be it a root or not. */
   only(anchor: X509Certificate): SecureContext {
     return this.#context({ ca: [anchor.toString()], allowPartialTrustChain: true });
-  }
-
-  /** Whether a client certificate would be presented. */
-  get hasClientIdentity(): boolean {
-    return this.#options.clientIdentity !== undefined;
   }
 
   /**
