@@ -53,11 +53,10 @@ export class AnswerCache<T> {
     const result = this.#ask(name, ask, controller.signal);
     const lookup = { result, controller, waiting: 0 };
     this.#lookups.set(name, lookup);
-    const forget = (): void => {
+    // `waitFor` aborts it when the last one who waits has the result, or has given up.
+    controller.signal.addEventListener('abort', () => {
       if (this.#lookups.get(name) === lookup) this.#lookups.delete(name);
-    };
-    controller.signal.addEventListener('abort', forget, { once: true });
-    result.then(forget, forget);
+    });
     return lookup;
   }
 

@@ -19,7 +19,7 @@ import { MessageStream } from './message-stream.ts';
 const IDLE_MS = 5_000;
 
 /** How long connecting and the handshake may take; several questions may be waiting for it. */
-const OPENING_MS = 10_000;
+const OPENING_MS = 8_000;
 
 export interface TlsResolver {
   readonly host: string;

@@ -53,6 +53,11 @@ export class Daemon implements AsyncDisposable {
     }
   }
 
+  /** What it has written so far. */
+  get output(): string {
+    return this.#log();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#guard.kill();
     this.#child.kill('SIGTERM');
