@@ -9,6 +9,7 @@ import { SystemResolver } from '../dns/system-resolver.ts';
 import type { Log } from '../log/log.ts';
 import { Trust } from '../tls/trust.ts';
 import type { HopSurroundings } from '../upstream/open-way.ts';
+import { StallMemory } from '../upstream/stall-memory.ts';
 import type { Target } from '../upstream/target.ts';
 
 export interface Upstreams {
@@ -32,6 +33,7 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
     around: {
       settings: { hostname, timeouts: { connectMs, commandMs, finalMs } },
       names: { resolver, machine },
+      stalls: new StallMemory(),
       log,
     },
     validating,

@@ -24,20 +24,19 @@ const EXPORTER_OCTETS = 32;
  * The binding that SCRAM uses on this session: RFC 9266 on TLS 1.3, RFC 5929 §4 on TLS 1.2.
  *
  * @param socket after its handshake
- * @param certificate of the peer, as the handshake got it: `getPeerX509Certificate()` takes the certificate out of the
- *   session, and called again it gives the next one of the chain, or none (Node 24.21, nodejs/node issue 65579)
+ * @param certificate of the peer, as the handshake got it: see `sentChain`
  * @returns undefined when there is none: a certificate whose signature has not one hash, such as Ed25519
  */
 export function channelBindingOf(
   socket: TLSSocket,
-  certificate?: X509Certificate,
+  certificate: X509Certificate,
 ): ChannelBinding | undefined {
   if (socket.destroyed) return undefined; // its secrets are gone, and nothing can be written any more
   if (socket.getProtocol() === 'TLSv1.3') {
     const data = socket.exportKeyingMaterial(EXPORTER_OCTETS, EXPORTER_LABEL, Buffer.alloc(0));
     return { type: 'tls-exporter', data };
   }
-  return certificate === undefined ? undefined : serverEndPoint(certificate);
+  return serverEndPoint(certificate);
 }
 
 /** The hash of a server's certificate by the hash of its own signature (RFC 5929 §4.1). */

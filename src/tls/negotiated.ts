@@ -3,6 +3,8 @@
  */
 import type { TLSSocket } from 'node:tls';
 
+import { groupNamed } from './strength.ts';
+
 export interface Negotiated {
   /** `TLSv1.3` or `TLSv1.2`. */
   readonly protocol: string;
@@ -22,5 +24,6 @@ export function negotiated(tls: TLSSocket): Negotiated {
 
 function groupName(tls: TLSSocket): string {
   const info = tls.getEphemeralKeyInfo();
-  return info !== null && 'name' in info && typeof info.name === 'string' ? info.name : 'unknown';
+  if (info === null || !('name' in info) || typeof info.name !== 'string') return 'unknown';
+  return groupNamed(info.name) ?? info.name;
 }

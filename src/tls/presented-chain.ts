@@ -12,15 +12,13 @@ import { asTlsFailure } from './classify.ts';
 import { handshakeEnd, HandshakeError, type Patience } from './handshake-end.ts';
 import { negotiated, type Negotiated } from './negotiated.ts';
 import { identifierText, type ReferenceIdentifier } from './reference-identifier.ts';
+import { sentChain } from './sent-chain.ts';
 import type { Trust } from './trust.ts';
 
 export interface PresentedChain extends Negotiated {
   /** In the order sent, the server's own first. */
   readonly certificates: readonly [X509Certificate, ...X509Certificate[]];
 }
-
-/** A chain has three or four certificates; who sends a hundred wants something else. */
-const MAX_CERTIFICATES = 16;
 
 /**
  * @param socket connected, with nothing unread; destroyed in any case
@@ -44,7 +42,7 @@ export async function presentedChain(
   });
   try {
     return await handshakeEnd(tls, socket, patience, () => {
-      const [first, ...others] = chainOf(tls.getPeerX509Certificate());
+      const [first, ...others] = sentChain(tls);
       if (first === undefined) throw new HandshakeError('no-certificate');
       return { certificates: [first, ...others], ...negotiated(tls) };
     });
@@ -54,16 +52,4 @@ export async function presentedChain(
     tls.destroy();
     socket.destroy();
   }
-}
-
-/** Node links what was sent by `issuerCertificate`. */
-function chainOf(certificate: X509Certificate | undefined): readonly X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  for (
-    let next = certificate;
-    next !== undefined && chain.length < MAX_CERTIFICATES;
-    next = next.issuerCertificate
-  )
-    chain.push(next);
-  return chain;
 }

@@ -13,7 +13,7 @@ export function spkiSha256(certificate: X509Certificate): string {
   return createHash('sha256').update(spkiOf(certificate)).digest('base64');
 }
 
-/** Curves that RFC 9325 §4.2 and OpenSSL's level 2 leave. */
+/** Curves of 256 bits and more. */
 const CURVES: readonly string[] = [
   'prime256v1',
   'secp384r1',
@@ -26,7 +26,8 @@ const CURVES: readonly string[] = [
 /**
  * Whether the key is too weak to prove anything: RSA below 2048 bits, EC below 256 (RFC 9325 §4.5).
  *
- * OpenSSL checks the keys of a chain itself; where a pin or a record replaces the chain, nobody else does.
+ * OpenSSL's level 2 says nearly the same of a chain (it takes RSA from 1,984 bits on), and nothing where a pin or a record
+ * replaces the chain.
  */
 export function hasWeakKey({ publicKey }: X509Certificate): boolean {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;

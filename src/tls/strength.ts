@@ -45,10 +45,13 @@ export function parseCiphers(text: string): readonly Cipher[] {
 
 /** @throws {Error} that says what the list should be */
 export function parseGroups(text: string): readonly Group[] {
-  const find = (word: string): Group | undefined =>
-    ALLOWED_GROUPS.find((group) => group.toLowerCase() === word.toLowerCase()) ??
-    GROUP_ALIASES[word.toLowerCase()];
-  return parseList(text, find, ALLOWED_GROUPS);
+  return parseList(text, groupNamed, ALLOWED_GROUPS);
+}
+
+/** By one of its names, in any case. */
+export function groupNamed(word: string): Group | undefined {
+  const name = word.toLowerCase();
+  return ALLOWED_GROUPS.find((group) => group.toLowerCase() === name) ?? GROUP_ALIASES[name];
 }
 
 /** `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is what IANA calls `ECDHE-RSA-AES128-GCM-SHA256`. */

@@ -17,7 +17,7 @@ import { CIPHERS, GROUPS, isHybrid, type Cipher, type Group, type TlsVersion } f
 
 const TLS13_SUITES = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
 
-// RFC 9325 §4: RSA below 2048 bits and SHA-1 signatures are refused in every certificate of a chain.
+// RFC 9325 §4: SHA-1 signatures and weak keys are refused in every certificate of a chain; spki.ts says more of keys.
 const SECURITY_LEVEL = '@SECLEVEL=2';
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

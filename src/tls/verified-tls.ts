@@ -17,6 +17,7 @@ import { handshakeEnd, HandshakeError, type Patience } from './handshake-end.ts'
 import { negotiated, type Negotiated } from './negotiated.ts';
 import type { PeerIdentity, Pins, Proof } from './peer-identity.ts';
 import { identifierText, isPresentedBy, type ReferenceIdentifier } from './reference-identifier.ts';
+import { sentChain } from './sent-chain.ts';
 import { hasWeakKey, spkiSha256 } from './spki.ts';
 import type { Trust } from './trust.ts';
 
@@ -32,9 +33,11 @@ export interface TlsEvidence extends Negotiated {
 export class VerifiedTls {
   readonly evidence: TlsEvidence;
   readonly #socket: TLSSocket;
+  readonly #certificate: X509Certificate;
 
-  private constructor(socket: TLSSocket, evidence: TlsEvidence) {
+  private constructor(socket: TLSSocket, { certificate, evidence }: Verified) {
     this.#socket = socket;
+    this.#certificate = certificate;
     this.evidence = evidence;
   }
 
@@ -45,7 +48,7 @@ export class VerifiedTls {
 
   /** What ties a SASL exchange to this very connection (RFC 5056); undefined when it has nothing fit. */
   get channelBinding(): ChannelBinding | undefined {
-    return channelBindingOf(this.#socket);
+    return channelBindingOf(this.#socket, this.#certificate);
   }
 
   /**
@@ -80,6 +83,11 @@ export class VerifiedTls {
   }
 }
 
+interface Verified {
+  readonly certificate: X509Certificate;
+  readonly evidence: TlsEvidence;
+}
+
 /** Whether the proof is the key alone, so that nobody asks for a chain. */
 function replacesChain({ by }: Proof): boolean {
   return by === 'pin' || by === 'dane-ee';
@@ -91,10 +99,13 @@ function contextFor(proof: Proof, trust: Trust): SecureContext {
 }
 
 /** @throws {HandshakeError} when the peer did not give the proof */
-function verify(tls: TLSSocket, { references, proof }: PeerIdentity): TlsEvidence {
-  const certificate = tls.getPeerX509Certificate();
+function verify(tls: TLSSocket, { references, proof }: PeerIdentity): Verified {
+  const chain = sentChain(tls);
+  const [certificate] = chain;
   if (certificate === undefined) throw new HandshakeError('no-certificate');
-  if (hasWeakKey(certificate)) throw new HandshakeError('weak-key');
+  // OpenSSL looks at the keys of a path only, and its level 2 lets RSA of 1,984 bits pass.
+  const counted = replacesChain(proof) ? [certificate] : chain;
+  if (counted.some(hasWeakKey)) throw new HandshakeError('weak-key');
   switch (proof.by) {
     case 'pkix':
     case 'dane-ta':
@@ -112,12 +123,13 @@ function verify(tls: TLSSocket, { references, proof }: PeerIdentity): TlsEvidenc
         throw new HandshakeError('tlsa-mismatch');
       break;
   }
-  return {
+  const evidence = {
     authenticatedBy: proof.by,
     name: identifierText(references[0]),
     ...negotiated(tls),
     fingerprint: certificate.fingerprint256,
   };
+  return { certificate, evidence };
 }
 
 function requireChainAndName(

@@ -20,6 +20,7 @@ import { locate, type Located, type Names } from './locate.ts';
 import { PlainHop } from './plain-hop.ts';
 import type { Race } from './race.ts';
 import { SecuredHop } from './secured-hop.ts';
+import type { StallMemory } from './stall-memory.ts';
 import type { HopSettings, Target } from './target.ts';
 import { wayText, type Way } from './way.ts';
 
@@ -35,6 +36,7 @@ export interface OpenHop {
 export interface HopSurroundings {
   readonly settings: HopSettings;
   readonly names: Names;
+  readonly stalls: StallMemory;
   readonly log: Log;
 }
 
@@ -61,7 +63,8 @@ export class WayOpener {
     this.#deadline = deadline;
     this.#race = race;
     this.#signal = AbortSignal.any([deadline.signal, race.givenUp]);
-    this.#trust = target.trust;
+    const { trust } = target;
+    this.#trust = around.stalls.has(target) ? (trust.classical ?? trust) : trust;
   }
 
   /** @throws {RelayError} why there is no hop; logged already */
@@ -141,7 +144,9 @@ export class WayOpener {
       if (!isStall(error)) throw error;
       this.#around.log.emit('hop.stalled', { ...this.#ids, address: this.#address });
       this.#trust = classical;
-      return this.#connectedOnce(addresses, undefined, use);
+      const used = await this.#connectedOnce(addresses, undefined, use);
+      this.#around.stalls.keep(this.#target);
+      return used;
     }
   }
 

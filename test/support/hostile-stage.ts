@@ -106,7 +106,8 @@ export class HostileStage {
   static async start(setting: Setting, environment: Variables = {}): Promise<HostileStage> {
     const { scheme, host = 'localhost', credentials, query, identity = GOOD_IDENTITY, variables } = setting;
     const mode = scheme === 'smtps' ? 'implicit' : 'starttls';
-    const upstream = await ScriptedUpstream.start({ mode, identity });
+    await using starting = new AsyncDisposableStack();
+    const upstream = starting.use(await ScriptedUpstream.start({ mode, identity }));
     const login = credentials === undefined ? '' : `${credentials}@`;
     const inUrl = credentials !== undefined;
     const search = query === undefined ? '' : `?${query}`;
@@ -119,6 +120,7 @@ export class HostileStage {
       ...environment,
       ...variables,
     });
+    starting.move();
     return new HostileStage(relay, upstream);
   }
 

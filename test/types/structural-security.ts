@@ -2,6 +2,7 @@
  * Nothing here runs: the assertion is that `tsc` compiles it. Each `@ts-expect-error` fails to compile when the mistake
  * below it becomes possible.
  */
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
@@ -29,6 +30,7 @@ declare const member: keyof PlainHop;
 declare const tls: TLSSocket;
 declare const tcp: Socket;
 declare const evidence: TlsEvidence;
+declare const certificate: X509Certificate;
 declare const identity: PeerIdentity;
 declare const trust: Trust;
 declare const patience: Patience;
@@ -80,7 +82,7 @@ export function channelsDoNotWiden(): void {
 
 export async function proofsAreNotMadeElsewhere(): Promise<void> {
   // @ts-expect-error -- the constructor is private
-  void new VerifiedTls(tls, evidence);
+  void new VerifiedTls(tls, { certificate, evidence });
   // @ts-expect-error -- an object literal has not the private fields
   const forged: VerifiedTls = { evidence, stream: tls };
   await SecuredHop.open(forged, 'greets', opening);
@@ -111,7 +113,7 @@ export function everyPeerProvesSomething(): void {
 }
 
 export function aPlainHopHasNoOtherWayOut(): void {
-  const only: 'startTls' | 'presentedChain' = member;
+  const only: 'startTls' | 'presentedChain' | 'greeting' | 'offersStarttls' = member;
   void only;
   // @ts-expect-error -- what was looked at has no stream to write to
   void looked.stream;

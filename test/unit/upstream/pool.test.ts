@@ -10,6 +10,7 @@ import { referenceIdentifier, type ReferenceIdentifier } from '../../../src/tls/
 import { Trust } from '../../../src/tls/trust.ts';
 import { HopOpener } from '../../../src/upstream/open-hop.ts';
 import { HopPool } from '../../../src/upstream/pool.ts';
+import { StallMemory } from '../../../src/upstream/stall-memory.ts';
 import type { Target } from '../../../src/upstream/target.ts';
 import { TestAuthority, type Identity } from '../../support/pki.ts';
 import { GOOD_KEYWORDS, ScriptedUpstream } from '../../support/scripted-upstream.ts';
@@ -62,7 +63,10 @@ function newPool(): HopPool {
   const machine = new SystemResolver();
   const timeouts = { connectMs: 5_000, commandMs: 5_000, finalMs: 5_000 };
   const settings = { hostname: 'relay.example.test', timeouts };
-  return new HopPool(new HopOpener({ settings, names: { resolver: machine, machine }, log }), log);
+  return new HopPool(
+    new HopOpener({ settings, names: { resolver: machine, machine }, stalls: new StallMemory(), log }),
+    log,
+  );
 }
 
 /** Leases for one target, gives back, leases for another. @returns whether the second got the first's hop */
