@@ -10,6 +10,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   listener: 6,
   admin: 6,
   sandbox: 6,
+  diagnosis: 6,
   relay: 5,
   spool: 4,
   upstream: 3,

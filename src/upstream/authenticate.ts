@@ -107,8 +107,8 @@ function guarded<T>(mechanism: Mechanism | undefined, act: () => T): T {
 }
 
 function authFailure(error: SaslError, mechanism: Mechanism | undefined): RelayError {
-  const { reason } = error;
-  const which = mechanism === undefined ? {} : { mechanism: mechanism.name };
+  const { reason, mechanism: name = mechanism?.name } = error;
+  const which = name === undefined ? {} : { mechanism: name };
   return new RelayError({ kind: 'auth', phase: 'auth', reason, ...which }, { cause: error });
 }
 

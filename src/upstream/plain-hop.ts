@@ -23,15 +23,19 @@ import { expectCapabilities, expectGreeting, SecuredHop, type Opening } from './
 const NAME_IN_CLEAR = '[127.0.0.1]';
 
 export class PlainHop {
+  /** For people who ask what is there; nothing depends on it. */
+  readonly greeting: Reply;
   readonly #channel: Channel<'EHLO' | 'STARTTLS' | 'QUIT'>;
   readonly #capabilities: Capabilities;
   readonly #opening: Opening;
 
   private constructor(
     channel: Channel<'EHLO' | 'STARTTLS' | 'QUIT'>,
+    greeting: Reply,
     capabilities: Capabilities,
     opening: Opening,
   ) {
+    this.greeting = greeting;
     this.#channel = channel;
     this.#capabilities = capabilities;
     this.#opening = opening;
@@ -46,13 +50,18 @@ export class PlainHop {
   static async greet(socket: Socket, opening: Opening): Promise<PlainHop> {
     const channel = new Channel<'EHLO' | 'STARTTLS' | 'QUIT'>(socket);
     try {
-      expectGreeting(channel, await channel.awaitReply('greeting', replyTimeoutMs(opening)));
+      const greeting = await channel.awaitReply('greeting', replyTimeoutMs(opening));
+      expectGreeting(channel, greeting);
       const reply = await channel.send(CommandLine.ehlo(NAME_IN_CLEAR), 'ehlo', replyTimeoutMs(opening));
-      return new PlainHop(channel, expectCapabilities(channel, reply), opening);
+      return new PlainHop(channel, greeting, expectCapabilities(channel, reply), opening);
     } catch (error) {
       void channel.quit(CommandLine.quit());
       throw error;
     }
+  }
+
+  get offersStarttls(): boolean {
+    return this.#capabilities.has('STARTTLS');
   }
 
   /**
@@ -82,7 +91,7 @@ export class PlainHop {
   /** The socket, when the server is ready to begin TLS on it and has said nothing more. */
   async #upgradeable(): Promise<Socket> {
     try {
-      if (!this.#capabilities.has('STARTTLS')) throw tlsFailure('starttls-not-supported', 'not-offered');
+      if (!this.offersStarttls) throw tlsFailure('starttls-not-supported', 'not-offered');
       const reply = await this.#channel.send(
         CommandLine.starttls(),
         'starttls',

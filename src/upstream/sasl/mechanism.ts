@@ -91,11 +91,14 @@ export type ServerErrorValue = (typeof SERVER_ERROR_VALUES)[number];
 /** An exchange that must not go on. Its message is the reason and nothing of the peer's. */
 export class SaslError extends Error {
   readonly reason: SaslReason;
+  /** Where it comes before there is a mechanism to ask. */
+  readonly mechanism: MechanismName | undefined;
 
-  constructor(reason: SaslReason, options?: ErrorOptions) {
-    super(reason, options);
+  constructor(reason: SaslReason, mechanism?: MechanismName) {
+    super(reason);
     this.name = 'SaslError';
     this.reason = reason;
+    this.mechanism = mechanism;
   }
 }
 

@@ -9,16 +9,19 @@
  */
 import { saslprep } from '@mongodb-js/saslprep';
 
-import { SaslError } from './mechanism.ts';
+import { SaslError, type MechanismName } from './mechanism.ts';
 
-/** @throws {SaslError} user-not-preparable | password-not-preparable, also when nothing is left */
-export function prepare(text: string, what: 'user' | 'password'): string {
+/**
+ * @param mechanism that wants it, for the error
+ * @throws {SaslError} user-not-preparable | password-not-preparable, also when nothing is left
+ */
+export function prepare(text: string, what: 'user' | 'password', mechanism: MechanismName): string {
   let prepared = '';
   try {
     prepared = saslprep(text, { allowUnassigned: true });
   } catch {
     // The library's error adds nothing, and none for a text of which nothing is left.
   }
-  if (prepared === '') throw new SaslError(`${what}-not-preparable`);
+  if (prepared === '') throw new SaslError(`${what}-not-preparable`, mechanism);
   return prepared;
 }

@@ -51,8 +51,8 @@ export class ScramExchange implements Mechanism {
   constructor(settings: ScramSettings) {
     this.name = settings.name;
     this.#settings = settings;
-    this.#password = prepare(settings.login.password.reveal(), 'password');
-    this.#clientFirstBare = `n=${nameText(settings.login.user)},r=${settings.nonce}`;
+    this.#password = prepare(settings.login.password.reveal(), 'password', settings.name);
+    this.#clientFirstBare = `n=${nameText(settings)},r=${settings.nonce}`;
     this.initialResponse = base64(gs2Header(settings.claim) + this.#clientFirstBare);
   }
 
@@ -112,9 +112,9 @@ function bindingInput(claim: BindingClaim): Buffer {
 }
 
 /** RFC 5802 §5.1: prepared, with `=` and `,` escaped. */
-function nameText(user: string): string {
-  const text = prepare(user, 'user').replaceAll('=', '=3D').replaceAll(',', '=2C');
-  if (Buffer.byteLength(text) > NAME_OCTETS) throw new SaslError('user-not-preparable');
+function nameText({ login, name }: ScramSettings): string {
+  const text = prepare(login.user, 'user', name).replaceAll('=', '=3D').replaceAll(',', '=2C');
+  if (Buffer.byteLength(text) > NAME_OCTETS) throw new SaslError('user-not-preparable', name);
   return text;
 }
 

@@ -82,6 +82,7 @@ export class Daemon implements AsyncDisposable {
     this.#child.once('exit', () =>
       reject(new Error(`${command} ended before it was ready:\n${this.#log()}`)),
     );
+    if (logFile !== undefined) look(); // on a busy machine it has written before it was watched
     await promise.finally(() => watcher?.close());
   }
 

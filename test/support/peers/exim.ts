@@ -1,8 +1,9 @@
 /**
- * Exim as a submission server: implicit TLS and required STARTTLS, AUTH PLAIN and LOGIN, delivery to a Maildir.
+ * Exim as a submission server: implicit TLS and required STARTTLS, AUTH PLAIN and LOGIN, delivery to a Maildir; if
+ * wished CRAM-MD5, and EXTERNAL for clients with a certificate.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 
 import type { Identity } from '../pki.ts';
 import { unpacked } from './cache.ts';
@@ -10,8 +11,19 @@ import { Daemon } from './daemon.ts';
 import { Maildir } from './maildir.ts';
 import { freePorts, PASSWORD, WorkDirectory, type Peer } from './peer.ts';
 
+export interface EximPeer extends Peer {
+  /** Names the authenticator and the identity of each message. */
+  readonly logFile: string;
+}
+
+export interface EximWish {
+  readonly cramMd5?: boolean;
+  /** Path of the PEM authority that issues client certificates: EXTERNAL is offered to those who show one. */
+  readonly clientAuthority?: string;
+}
+
 /** Must be started by root; Exim itself runs as its own user from the first instruction. */
-export async function startExim(identity: Identity): Promise<Peer> {
+export async function startExim(identity: Identity, wish: EximWish = {}): Promise<EximPeer> {
   await using started = new AsyncDisposableStack();
   const work = started.use(new WorkDirectory('exim'));
   const [submissionsPort, submissionPort] = await freePorts(2);
@@ -26,7 +38,10 @@ export async function startExim(identity: Identity): Promise<Peer> {
   work.file('users', `alice: ${PASSWORD}\n`);
   const configuration = work.file(
     'exim.conf',
-    mainSection(work, identity, uid, [submissionsPort, submissionPort]) + deliverySections(work),
+    mainSection(work, identity, uid, [submissionsPort, submissionPort]) +
+      clientCertificates(work, wish) +
+      deliverySections(work) +
+      authenticators(work, wish),
   );
   started.use(
     await Daemon.start({
@@ -45,6 +60,7 @@ export async function startExim(identity: Identity): Promise<Peer> {
     submissionsPort,
     submissionPort,
     maildir,
+    logFile: work.at('log/mainlog'),
     [Symbol.asyncDispose]: dispose,
   };
 }
@@ -102,17 +118,44 @@ maildir:
   directory = ${work.at('mail')}
   maildir_format
   user = Debian-exim
-begin authenticators
+`;
+}
+
+function clientCertificates(work: WorkDirectory, { clientAuthority }: EximWish): string {
+  if (clientAuthority === undefined) return '';
+  const authority = work.file('tls/clients.pem', readFileSync(clientAuthority, 'utf8'));
+  return `tls_verify_certificates = ${authority}
+tls_try_verify_hosts = *
+`;
+}
+
+function authenticators(work: WorkDirectory, wish: EximWish): string {
+  const passwordOf = (user: string): string => `\${lookup{${user}}lsearch{${work.at('users')}}}`;
+  const cramMd5 = `cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${passwordOf('$auth1')}
+  server_set_id = $auth1
+`;
+  const external = `external:
+  driver = external
+  public_name = EXTERNAL
+  server_advertise_condition = $tls_in_certificate_verified
+  server_param2 = \${certextract{subject,CN}{$tls_in_peercert}}
+  server_condition = \${if or{{eq{$auth1}{}}{eq{$auth1}{$auth2}}}}
+  server_set_id = $auth2
+`;
+  return `begin authenticators
 plain:
   driver = plaintext
   public_name = PLAIN
-  server_condition = \${if eq{$auth3}{\${lookup{$auth2}lsearch{${work.at('users')}}}}}
+  server_condition = \${if eq{$auth3}{${passwordOf('$auth2')}}}
   server_set_id = $auth2
 login:
   driver = plaintext
   public_name = LOGIN
   server_prompts = Username:: : Password::
-  server_condition = \${if eq{$auth2}{\${lookup{$auth1}lsearch{${work.at('users')}}}}}
+  server_condition = \${if eq{$auth2}{${passwordOf('$auth1')}}}
   server_set_id = $auth1
-`;
+${wish.cramMd5 === true ? cramMd5 : ''}${wish.clientAuthority === undefined ? '' : external}`;
 }

@@ -8,8 +8,17 @@ import { Daemon } from './daemon.ts';
 import { Maildir } from './maildir.ts';
 import { freePorts, NOBODY, PASSWORD, WorkDirectory, type Peer } from './peer.ts';
 
-/** Must be started by root, as Postfix always must. */
-export async function startPostfix(identity: Identity): Promise<Peer> {
+export interface PostfixPeer extends Peer {
+  /** Where Postfix logs; it names the SASL mechanism of each message. */
+  readonly logFile: string;
+}
+
+/**
+ * Must be started by root, as Postfix always must.
+ *
+ * @param mechanisms that Dovecot is to offer, in its words
+ */
+export async function startPostfix(identity: Identity, mechanisms = 'plain login'): Promise<PostfixPeer> {
   await using started = new AsyncDisposableStack();
   const work = started.use(new WorkDirectory('postfix'));
   const [submissionsPort, submissionPort] = await freePorts(2);
@@ -24,7 +33,7 @@ export async function startPostfix(identity: Identity): Promise<Peer> {
   work.file('etc/master.cf', masterConfiguration(submissionsPort, submissionPort));
   work.file('etc/mailboxes', 'b@y.test mail/\nc@y.test mail/\nd@y.test mail/\n');
 
-  started.use(await startDovecot(work));
+  started.use(await startDovecot(work, mechanisms));
   started.use(await startMaster(work));
   const running = started.move();
   const user = 'alice';
@@ -35,6 +44,7 @@ export async function startPostfix(identity: Identity): Promise<Peer> {
     submissionsPort,
     submissionPort,
     maildir,
+    logFile: work.at('mail.log'),
     [Symbol.asyncDispose]: dispose,
   };
 }
@@ -54,7 +64,7 @@ async function startMaster(work: WorkDirectory): Promise<Daemon> {
 }
 
 /** Only its authentication is used. */
-async function startDovecot(work: WorkDirectory): Promise<Daemon> {
+async function startDovecot(work: WorkDirectory, mechanisms: string): Promise<Daemon> {
   work.file(
     'dovecot/users',
     `alice:{PLAIN.b64}${Buffer.from(PASSWORD).toString('base64')}:${NOBODY}:${NOBODY}::/nonexistent\n`,
@@ -66,10 +76,15 @@ state_dir = ${work.directory('dovecot/state')}
 log_path = /dev/stderr
 protocols =
 ssl = no
-auth_mechanisms = plain login
+auth_mechanisms = ${mechanisms}
 disable_plaintext_auth = no
 # A wrong password is answered at once: what is tested is the answer.
 auth_failure_delay = 0
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 passdb {
   driver = passwd-file
   args = username_format=%n ${work.at('dovecot/users')}
