@@ -1,93 +1,53 @@
 /**
- * Certificates that prove nothing about the name asked for, on implicit TLS and after STARTTLS.
+ * Certificates that prove nothing about the name asked for, on implicit TLS and after STARTTLS, and their good twins.
  */
 import { strict as assert } from 'node:assert';
 
-import { attacker, genuine, type Attack } from '../support/hostile-stage.ts';
+import { genuine, type Attack } from '../support/hostile-stage.ts';
 import { hostileSuite, type Innocent } from '../support/hostile-suite.ts';
-import { TestAuthority, type Identity, type Wish } from '../support/pki.ts';
-
-const MISMATCH = ['certificate-host-mismatch', /^ERR_TLS_CERT_ALTNAME_INVALID$/] as const;
-const EXPIRED = ['certificate-expired', /^CERT_HAS_EXPIRED$/] as const;
-const UNTRUSTED = ['certificate-not-trusted', /^[A-Z_]+$/] as const;
-const INVALID = ['validation-failure', /^[A-Z_]+$/] as const;
-
-const PAST = '20250601000000Z';
-const FUTURE = '20350101000000Z';
-
-/** Same name as the trusted authority, another key: what an attacker can make in a minute. */
-const impostor = new TestAuthority('Genuine test CA');
-process.on('exit', () => impostor.remove());
-
-const forged = impostor.issue();
-const unknown = attacker.issue();
-
-const wrong: readonly (readonly [what: string, Attack['insecure'], Identity])[] = [
-  ['an expired certificate', EXPIRED, genuine.issue({ notAfter: PAST })],
-  ['a certificate that is not yet valid', INVALID, genuine.issue({ notBefore: FUTURE })],
-  ['a certificate for another name', MISMATCH, genuine.issue({ san: 'DNS:mail.attacker.test' })],
-  ['a name in the CN alone', MISMATCH, genuine.issue({ san: '', commonName: 'localhost' })],
-  [
-    'a name in the CN beside other names in the subjectAltName',
-    MISMATCH,
-    genuine.issue({ san: 'DNS:mail.attacker.test', commonName: 'localhost' }),
-  ],
-  [
-    'the name as an address, a URI or a mailbox',
-    MISMATCH,
-    genuine.issue({ san: 'IP:127.0.0.1,URI:smtp://localhost,email:postmaster@localhost' }),
-  ],
-  ['a self-signed certificate', UNTRUSTED, genuine.issue({ selfSigned: true })],
-  ['a certificate of an unknown authority', UNTRUSTED, unknown],
-  [
-    'a chain that brings its own root along',
-    UNTRUSTED,
-    { key: unknown.key, cert: unknown.cert + attacker.caPem },
-  ],
-  ['an authority of the right name with another key', UNTRUSTED, forged],
-  [
-    'a forged certificate with the genuine root sent along',
-    UNTRUSTED,
-    { key: forged.key, cert: forged.cert + genuine.caPem },
-  ],
-  [
-    'a chain without its intermediate',
-    UNTRUSTED,
-    genuine.issue({ intermediate: true, omitIntermediate: true }),
-  ],
-  [
-    'a certificate issued by one that is no authority',
-    UNTRUSTED,
-    genuine.issue({ intermediate: true, intermediateIsAuthority: false }),
-  ],
-  [
-    'a certificate under an expired intermediate',
-    EXPIRED,
-    genuine.issue({ intermediate: true, intermediateNotAfter: PAST }),
-  ],
-  ['a certificate for clients only', UNTRUSTED, genuine.issue({ extendedKeyUsage: 'clientAuth' })],
-  ['a certificate for signing code', UNTRUSTED, genuine.issue({ extendedKeyUsage: 'codeSigning' })],
-  ['an RSA key of 1024 bits', INVALID, genuine.issue({ key: 'rsa:1024' })],
-  ['a signature over SHA-1', INVALID, genuine.issue({ digest: 'sha1' })],
-];
+import { rawDnsNames, srvName, type Identity, type Wish } from '../support/pki.ts';
+import { LAX_SERVER, MISMATCH, WRONG_CERTIFICATES } from '../support/wrong-certificates.ts';
 
 const twins: readonly Innocent[] = [
   innocent('delivers to a certificate with its intermediate', { intermediate: true }),
+  innocent('delivers to a certificate under two intermediates, as many as the first allows', {
+    intermediate: { under: { pathLength: 1 } },
+  }),
+  innocent('delivers to an intermediate for servers', { intermediate: { extendedKeyUsage: 'serverAuth' } }),
+  innocent('delivers to an intermediate with an RSA key of 2048 bits', { intermediate: { key: 'rsa:2048' } }),
+  innocent('delivers to names that the intermediate is permitted', {
+    intermediate: {
+      nameConstraints: 'critical,permitted;DNS:localhost,permitted;IP:127.0.0.0/255.0.0.0,excluded;DNS:test',
+    },
+    san: 'DNS:localhost,IP:127.0.0.1',
+  }),
+  innocent('delivers to an address where the intermediate is constrained to names alone', {
+    intermediate: { nameConstraints: 'critical,permitted;DNS:localhost' },
+    san: 'DNS:localhost,IP:127.0.0.1',
+  }),
   innocent('delivers to an RSA key of 2048 bits', { key: 'rsa:2048' }),
+  innocent('delivers to an RSA-PSS key of 2048 bits', { key: 'rsa-pss:2048' }),
+  innocent('delivers to an EC key of 384 bits', { key: 'ec:P-384' }),
+  innocent('delivers to an Ed25519 key', { key: 'ed25519' }),
   innocent('delivers to a certificate with the name among others and another CN', {
-    san: 'DNS:a.example.test,DNS:localhost,DNS:*.example.test',
+    san: `DNS:a.example.test,${srvName('_submissions.localhost')},DNS:localhost,DNS:*.example.test`,
     commonName: 'something else',
+  }),
+  innocent('delivers to the name beside another one with a NUL', {
+    san: rawDnsNames('mail.example.test\0.attacker.test', 'localhost'),
   }),
   innocent('delivers to a certificate for servers and clients', {
     extendedKeyUsage: 'serverAuth,clientAuth',
   }),
+  innocent('delivers to a key that may sign', { keyUsage: 'critical,digitalSignature' }),
+  innocent('delivers to an unknown extension that is not critical', { extensions: ['1.2.3.4=DER:0500'] }),
   innocent('delivers to a signature over SHA-384', { digest: 'sha384' }),
 ];
 
 for (const scheme of ['smtps', 'smtp'] as const) {
   hostileSuite(`Certificates on ${scheme}:`, {
     setting: { scheme },
-    attacks: wrong.map(([what, insecure, identity]) => refusal(what, insecure, identity)),
+    attacks: WRONG_CERTIFICATES.map(({ what, insecure, identity }) => refusal(what, insecure, identity)),
     twins,
   });
 }
@@ -105,11 +65,17 @@ hostileSuite('Certificate names', {
     ['a wildcard at the end of a label', 'DNS:ma*.example.test'],
     ['a wildcard at the start of a label', 'DNS:*il.example.test'],
     ['a wildcard inside a label', 'DNS:m*l.example.test'],
+    ['a wildcard twice in a label', 'DNS:**.example.test'],
+    ['a wildcard in the CN alone', '', '*.example.test'],
+    ['a wildcard, a NUL and another name', rawDnsNames('*.example.test\0.attacker.test')],
     ['the domain without the host', 'DNS:example.test'],
+    ['the domain with a dot before it', rawDnsNames('.example.test')],
     ['the name as the beginning of another', `DNS:${NAME}.attacker.test`],
     ['the name as the end of another', `DNS:x${NAME},DNS:x.${NAME}`],
     ['the name that was connected to instead of the one asked for', 'DNS:localhost,IP:127.0.0.1'],
-  ].map(([what = '', san = '']) => refusal(what, MISMATCH, genuine.issue({ san }))),
+  ].map(([what = '', san = '', commonName]) =>
+    refusal(what, MISMATCH, genuine.issue({ san, ...(commonName === undefined ? {} : { commonName }) })),
+  ),
   twins: [
     innocent('delivers to a wildcard over the left-most label', { san: 'DNS:*.example.test' }),
     innocent('delivers to the name in other letter case', { san: 'DNS:Mail.EXAMPLE.test' }),
@@ -127,8 +93,10 @@ hostileSuite('Certificates for an address', {
     refusal('a name instead of the address', MISMATCH, genuine.issue({ san: 'DNS:localhost' })),
     refusal('the address written as a name', MISMATCH, genuine.issue({ san: 'DNS:127.0.0.1' })),
     refusal('another address', MISMATCH, genuine.issue({ san: 'IP:127.0.0.2' })),
+    refusal('the address as an IPv6 address', MISMATCH, genuine.issue({ san: 'IP:::ffff:127.0.0.1' })),
     refusal('an address in the CN alone', MISMATCH, genuine.issue({ san: '', commonName: '127.0.0.1' })),
     refusal('a wildcard for an address', MISMATCH, genuine.issue({ san: 'DNS:*.0.0.1,DNS:*' })),
+    refusal('the address in a URI', MISMATCH, genuine.issue({ san: 'URI:smtps://127.0.0.1' })),
   ],
   twins: [
     innocent('delivers to the address among names', { san: 'DNS:mail.example.test,IP:127.0.0.1' }),
@@ -140,10 +108,37 @@ hostileSuite('Certificates for an address', {
   ],
 });
 
+// Reached over IPv4 all the same: the scripted upstream has one address, and the name is what is judged here.
+hostileSuite('Certificates for an IPv6 address', {
+  setting: {
+    scheme: 'smtps',
+    query: 'server-name=[2001:db8::1]',
+    identity: genuine.issue({ san: 'IP:2001:db8::1' }),
+  },
+  attacks: [
+    refusal('another IPv6 address', MISMATCH, genuine.issue({ san: 'IP:2001:db8::2' })),
+    refusal(
+      'the first octets of the address as an IPv4 address',
+      MISMATCH,
+      genuine.issue({ san: 'IP:32.1.13.184' }),
+    ),
+    refusal(
+      'the IPv6 address written as a name',
+      MISMATCH,
+      genuine.issue({ san: rawDnsNames('2001:db8::1') }),
+    ),
+  ],
+  twins: [
+    innocent('delivers to the IPv6 address, however it is written', {
+      san: 'DNS:mail.example.test,IP:2001:0db8:0:0:0:0:0:1',
+    }),
+  ],
+});
+
 function refusal(what: string, insecure: Attack['insecure'], identity: Identity): Attack {
   return {
     name: `refuses ${what}`,
-    script: { identity, tls: { ciphers: 'ALL:@SECLEVEL=0' } },
+    script: { identity, tls: LAX_SERVER },
     reply: '451 4.7.5',
     ...(insecure === undefined ? {} : { insecure }),
   };

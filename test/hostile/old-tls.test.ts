@@ -7,6 +7,8 @@ import { hostileSuite, type Innocent } from '../support/hostile-suite.ts';
 const rsa = genuine.issue({ key: 'rsa:2048' });
 const NO_TLS = ['validation-failure', /^(?:ERR_SSL_|ECONNRESET|connection-lost)/] as const;
 
+const TLS_1_2 = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const;
+
 const OLD_VERSIONS = [
   ['TLS 1.0', 'TLSv1'],
   ['TLS 1.1', 'TLSv1.1'],
@@ -36,18 +38,32 @@ const old = OLD_VERSIONS.map(([what, version]) =>
 );
 
 const weak = WEAK_CIPHERS.map(([what, cipher]) =>
-  refusal(what, {
-    minVersion: 'TLSv1.2',
-    maxVersion: 'TLSv1.2',
-    ciphers: `${cipher}:@SECLEVEL=0`,
-  }),
+  refusal(what, { ...TLS_1_2, ciphers: `${cipher}:@SECLEVEL=0` }),
 );
+
+const weakKeyExchange = [
+  refusal('finite-field DHE', {
+    ...TLS_1_2,
+    ciphers: 'DHE-RSA-AES256-GCM-SHA384:@SECLEVEL=0',
+    dhparam: 'auto',
+  }),
+  refusal('a curve of 192 bits', {
+    ...TLS_1_2,
+    ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0',
+    ecdhCurve: 'prime192v1',
+  }),
+  refusal('a key exchange signed over SHA-1', {
+    ...TLS_1_2,
+    ciphers: 'ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0',
+    sigalgs: 'RSA+SHA1',
+  }),
+];
 
 const twins: readonly Innocent[] = [
   ...['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-CHACHA20-POLY1305'].map(
     (ciphers): Innocent => ({
       name: `delivers by TLS 1.2 with ${ciphers}`,
-      script: { identity: rsa, tls: { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', ciphers } },
+      script: { identity: rsa, tls: { ...TLS_1_2, ciphers } },
     }),
   ),
   {
@@ -59,7 +75,11 @@ const twins: readonly Innocent[] = [
 ];
 
 for (const scheme of ['smtps', 'smtp'] as const) {
-  hostileSuite(`Old TLS on ${scheme}:`, { setting: { scheme }, attacks: [...old, ...weak], twins });
+  hostileSuite(`Old TLS on ${scheme}:`, {
+    setting: { scheme },
+    attacks: [...old, ...weak, ...weakKeyExchange],
+    twins,
+  });
 }
 
 hostileSuite('TLS 1.3 required by the operator', {

@@ -11,6 +11,10 @@ const PIN_MISMATCH = ['validation-failure', /^pin-mismatch$/] as const;
 const UNTRUSTED = ['certificate-not-trusted', /^[A-Z_]+$/] as const;
 const NOT_OFFERED = ['starttls-not-supported', /^not-offered$/] as const;
 
+const WEAK = { insecure: ['validation-failure', /^weak-key$/] } as const;
+/** A server with a weak key has to be told that it may. */
+const LAX_SERVER = { ciphers: 'ALL:@SECLEVEL=0' } as const;
+
 const pinned = genuine.issue({ selfSigned: true });
 const pin = genuine.pin(pinned);
 const unknown = attacker.issue();
@@ -45,6 +49,47 @@ const places: readonly (readonly [where: string, Setting])[] = [
 for (const [where, setting] of places) {
   hostileSuite(`A pin in ${where}`, { setting: { ...setting, identity: pinned }, attacks, twins });
 }
+
+const next = genuine.issue({ selfSigned: true });
+const weak = genuine.issue({ selfSigned: true, key: 'rsa:1024' });
+const almost = genuine.issue({ key: 'rsa:2040' });
+const intermediate = genuine.intermediate();
+const underIt = genuine.issue({ intermediate: true });
+const several = [pinned, next, weak, almost, intermediate, genuine.identity].map((one) => genuine.pin(one));
+
+hostileSuite('Several pins', {
+  setting: {
+    scheme: 'smtps',
+    identity: pinned,
+    // However they are separated.
+    variables: {
+      SEALPOST_TLS_PIN_SHA256: several.map((one, at) => one + [' ', ',', ', '][at % 3]).join(''),
+      SEALPOST_TLS_PIN_MODE: 'alone',
+    },
+  },
+  attacks: [
+    refusal('another key than all of them', GOOD_IDENTITY),
+    refusal('another key under a pinned intermediate', underIt),
+    refusal('another key under a pinned authority that is sent along', {
+      key: GOOD_IDENTITY.key,
+      cert: GOOD_IDENTITY.cert + genuine.caPem,
+    }),
+    refusal('another key with the pinned certificate sent along', {
+      key: unknown.key,
+      cert: unknown.cert + pinned.cert,
+    }),
+    { ...refusal('a pinned RSA key of 1024 bits', weak), ...WEAK },
+    { ...refusal('a pinned RSA key of 2040 bits', almost), ...WEAK },
+  ],
+  twins: [
+    { name: 'delivers to the first', script: { identity: pinned } },
+    { name: 'delivers to the second, after a rotation', script: { identity: next } },
+    {
+      name: 'delivers to the second in a certificate of an authority',
+      script: { identity: attacker.issue({ keyOf: next }) },
+    },
+  ],
+});
 
 hostileSuite('A permanent refusal', {
   setting: { scheme: 'smtp', variables: { SEALPOST_TLS_FAILURE_REPLY: 'permanent' } },
@@ -93,5 +138,10 @@ hostileSuite('A password in the URL', {
 });
 
 function refusal(what: string, identity: Identity): Attack {
-  return { name: `refuses ${what}`, script: { identity }, reply: '451 4.7.5', insecure: PIN_MISMATCH };
+  return {
+    name: `refuses ${what}`,
+    script: { identity, tls: LAX_SERVER },
+    reply: '451 4.7.5',
+    insecure: PIN_MISMATCH,
+  };
 }

@@ -6,6 +6,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import {
+  authorityExtensions,
+  leafExtensions,
+  newKeyArguments,
+  type IntermediateWish,
+  type KeyKind,
+  type LeafWish,
+} from './pki-extensions.ts';
+
+export { rawDnsNames, srvName, type IntermediateWish } from './pki-extensions.ts';
+
 export interface Identity {
   /** PEM private key. */
   readonly key: string;
@@ -13,26 +24,29 @@ export interface Identity {
   readonly cert: string;
 }
 
-export interface Wish {
-  /** subjectAltName as openssl writes it, e.g. `DNS:localhost,IP:127.0.0.1`; '' for none. */
-  readonly san?: string;
-  readonly commonName?: string;
-  /** `YYYYMMDDHHMMSSZ` */
-  readonly notBefore?: string;
-  readonly notAfter?: string;
-  readonly extendedKeyUsage?: string;
-  /** openssl's name: `rsa:2048`, `rsa:1024`, `ec`. */
-  readonly key?: string;
+export interface Wish extends LeafWish {
   /** An identity whose key is used again, for another certificate over it. */
   readonly keyOf?: Identity;
-  readonly digest?: string;
-  /** Issued by an intermediate; the intermediate is sent along unless `omitIntermediate`. */
-  readonly intermediate?: boolean;
+  /** Issued by an intermediate; it is sent along, and what it is under, unless `omitIntermediate`. */
+  readonly intermediate?: boolean | IntermediateWish;
   readonly omitIntermediate?: boolean;
-  /** `false` makes the intermediate an ordinary certificate that has no right to issue another. */
-  readonly intermediateIsAuthority?: boolean;
-  readonly intermediateNotAfter?: string;
   readonly selfSigned?: boolean;
+}
+
+/** Who signs: a pair of files, and what a server sends of it. */
+interface Issuer {
+  readonly name: string;
+  /** PEM, up to the root and without it. */
+  readonly chain: string;
+}
+
+interface Signature {
+  readonly extensions: readonly string[];
+  readonly notBefore?: string | undefined;
+  readonly notAfter?: string | undefined;
+  readonly digest?: string | undefined;
+  /** Without one the certificate signs itself. */
+  readonly issuer?: Issuer | undefined;
 }
 
 /** A certificate authority of its own, in a directory of its own. */
@@ -40,95 +54,127 @@ export class TestAuthority {
   readonly directory = mkdtempSync(join(tmpdir(), 'sealpost-pki-'));
   /** Path of the CA certificate, for SEALPOST_TLS_CA_FILE. */
   readonly caFile = join(this.directory, 'ca.pem');
+  readonly #intermediates = new Map<string, Issuer>();
   #count = 0;
 
-  constructor(commonName = 'Sealpost test CA') {
-    this.#newKey('ca', 'ec');
-    this.#openssl(['req', '-new', '-key', 'ca.key', '-subj', `/CN=${commonName}`, '-out', 'ca.csr']);
-    this.#sign('ca', { selfSigned: true }, CA_EXTENSIONS);
+  constructor(commonName = 'Sealpost test CA', key: KeyKind = 'ec') {
+    this.#request('ca', `/CN=${commonName}`, key);
+    this.#sign('ca', { extensions: authorityExtensions() });
   }
 
   get caPem(): string {
     return readFileSync(this.caFile, 'utf8');
   }
 
+  /** The authority's own key and certificate. */
+  get identity(): Identity {
+    return this.#identity({ name: 'ca', chain: '' });
+  }
+
   /** A certificate as wished; without wishes a good one for localhost, 127.0.0.1 and ::1. */
   issue(wish: Wish = {}): Identity {
-    const name = `leaf${(this.#count += 1)}`;
-    if (wish.keyOf === undefined) this.#newKey(name, wish.key ?? 'ec');
-    else this.#write(`${name}.key`, wish.keyOf.key);
+    const name = this.#newName('leaf');
+    if (wish.keyOf !== undefined) this.#write(`${name}.key`, wish.keyOf.key);
     const subject = wish.commonName === undefined ? '/O=Sealpost test' : `/CN=${wish.commonName}`;
-    this.#openssl(['req', '-new', '-key', `${name}.key`, '-subj', subject, '-out', `${name}.csr`]);
-    if (wish.intermediate === true) this.#makeIntermediate(wish);
-    const san = wish.san ?? 'DNS:localhost,IP:127.0.0.1,IP:::1';
-    const extensions = [...LEAF_EXTENSIONS, `extendedKeyUsage=${wish.extendedKeyUsage ?? 'serverAuth'}`];
-    if (san !== '') extensions.push(`subjectAltName=${san}`);
-    this.#sign(name, wish, extensions);
-    const chain =
-      wish.intermediate === true && wish.omitIntermediate !== true ? this.#read('intermediate.pem') : '';
-    return { key: this.#read(`${name}.key`), cert: this.#read(`${name}.pem`) + chain };
+    this.#request(name, subject, wish.keyOf === undefined ? (wish.key ?? 'ec') : undefined);
+    const issuer = wish.selfSigned === true ? undefined : this.#issuer(wish.intermediate ?? false);
+    this.#sign(name, { ...wish, extensions: leafExtensions(wish), issuer });
+    return this.#identity({ name, chain: wish.omitIntermediate === true ? '' : (issuer?.chain ?? '') });
+  }
+
+  /** The intermediate that leaves of the same wish are issued by: key and certificate, and what it is under. */
+  intermediate(wish: IntermediateWish = {}): Identity {
+    const { name, chain } = this.#issuer(wish);
+    return { key: this.#read(`${name}.key`), cert: chain };
   }
 
   /** The value of SEALPOST_TLS_PIN_SHA256 for an identity. */
   pin(identity: Identity): string {
-    const spki = execFileSync('openssl', ['x509', '-pubkey', '-noout'], { input: identity.cert });
-    const der = execFileSync('openssl', ['pkey', '-pubin', '-outform', 'DER'], { input: spki });
-    return execFileSync('openssl', ['dgst', '-sha256', '-binary'], { input: der }).toString('base64');
+    return digest('sha256', subjectPublicKeyInfo(identity.cert)).toString('base64');
+  }
+
+  /**
+   * A TLSA record for the first certificate of an identity, as a zone file has it: `3 1 1 …` (RFC 6698 §2.2).
+   *
+   * @param selector 0 the whole certificate, 1 its key
+   * @param matchingType 0 the octets themselves, 1 SHA-256, 2 SHA-512
+   */
+  tlsa(identity: Identity, usage: number, selector: 0 | 1, matchingType: 0 | 1 | 2): string {
+    const octets = selector === 0 ? der(identity.cert) : subjectPublicKeyInfo(identity.cert);
+    const data = matchingType === 0 ? octets : digest(matchingType === 1 ? 'sha256' : 'sha512', octets);
+    return `${usage} ${selector} ${matchingType} ${data.toString('hex')}`;
+  }
+
+  /** The paths of an identity in PEM, for variables that want files. */
+  files(identity: Identity): { readonly certFile: string; readonly keyFile: string } {
+    const name = this.#newName('identity');
+    this.#write(`${name}.pem`, identity.cert);
+    this.#write(`${name}.key`, identity.key);
+    return { certFile: join(this.directory, `${name}.pem`), keyFile: join(this.directory, `${name}.key`) };
+  }
+
+  /** The path of an identity as PKCS#12, its chain included; without a passphrase by default. */
+  pkcs12(identity: Identity, passphrase = ''): string {
+    const { certFile, keyFile } = this.files(identity);
+    const file = certFile.replace(/pem$/, 'p12');
+    const export_ = ['pkcs12', '-export', '-in', certFile, '-inkey', keyFile, '-out', file];
+    this.#openssl([...export_, '-passout', `pass:${passphrase}`]);
+    return file;
   }
 
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  #makeIntermediate(wish: Wish): void {
-    this.#newKey('intermediate', 'ec');
-    this.#openssl([
-      'req',
-      '-new',
-      '-key',
-      'intermediate.key',
-      '-subj',
-      '/CN=Intermediate',
-      '-out',
-      'intermediate.csr',
-    ]);
-    const dates = wish.intermediateNotAfter === undefined ? {} : { notAfter: wish.intermediateNotAfter };
-    const isAuthority = wish.intermediateIsAuthority ?? true;
-    this.#sign('intermediate', dates, isAuthority ? CA_EXTENSIONS : LEAF_EXTENSIONS);
+  #issuer(wish: boolean | IntermediateWish): Issuer {
+    if (wish === false) return { name: 'ca', chain: '' };
+    const { under, ...own } = wish === true ? {} : wish;
+    const id = JSON.stringify([own, under]);
+    const known = this.#intermediates.get(id);
+    if (known !== undefined) return known;
+    const issuer = this.#issuer(under ?? false);
+    const name = this.#newName('intermediate');
+    this.#request(name, `/CN=${name}`, own.key ?? 'ec');
+    this.#sign(name, { ...own, extensions: authorityExtensions(own), issuer });
+    const made = { name, chain: this.#read(`${name}.pem`) + issuer.chain };
+    this.#intermediates.set(id, made);
+    return made;
   }
 
-  #newKey(name: string, kind: string): void {
-    const [algorithm, bits] = kind.split(':');
-    const options =
-      algorithm === 'rsa'
-        ? ['-algorithm', 'RSA', '-pkeyopt', `rsa_keygen_bits:${bits ?? '2048'}`]
-        : ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'];
-    this.#openssl(['genpkey', ...options, '-out', `${name}.key`]);
+  /** @param key made anew of this kind; without it `NAME.key` is there already */
+  #request(name: string, subject: string, key: KeyKind | undefined): void {
+    const keyFile = `${name}.key`;
+    const over = key === undefined ? ['-key', keyFile] : [...newKeyArguments(key), '-keyout', keyFile];
+    this.#openssl(['req', '-new', '-nodes', ...over, '-subj', subject, '-out', `${name}.csr`]);
   }
 
   /** `openssl ca` is the one command that can choose both dates. */
-  #sign(name: string, wish: Wish, extensions: readonly string[]): void {
-    const issuer = wish.intermediate === true ? 'intermediate' : 'ca';
-    const self = wish.selfSigned === true;
+  #sign(name: string, wish: Signature): void {
+    const { issuer } = wish;
     this.#write('index.txt', '');
     this.#write('index.txt.attr', 'unique_subject = no\n');
     this.#write('serial', `${Date.now().toString(16)}${(this.#count += 1).toString(16)}`.padStart(20, '1'));
     this.#write(
       'ca.cnf',
       `[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\npolicy=p\ndefault_md=${wish.digest ?? 'sha256'}\n` +
-        `[p]\ncommonName=optional\norganizationName=optional\n[x]\n${extensions.join('\n')}\n`,
+        `[p]\ncommonName=optional\norganizationName=optional\n[x]\n${wish.extensions.join('\n')}\n`,
     );
-    const dates = [
-      '-startdate',
-      wish.notBefore ?? '20250101000000Z',
-      '-enddate',
-      wish.notAfter ?? '20360101000000Z',
-    ];
-    const signer = self
-      ? ['-selfsign', '-keyfile', `${name}.key`]
-      : ['-cert', `${issuer}.pem`, '-keyfile', `${issuer}.key`];
+    const begin = ['-startdate', wish.notBefore ?? '20250101000000Z'];
+    const end = ['-enddate', wish.notAfter ?? '20360101000000Z'];
+    const signer =
+      issuer === undefined
+        ? ['-selfsign', '-keyfile', `${name}.key`]
+        : ['-cert', `${issuer.name}.pem`, '-keyfile', `${issuer.name}.key`];
     const files = ['-in', `${name}.csr`, '-out', `${name}.pem`, '-extensions', 'x', '-config', 'ca.cnf'];
-    this.#openssl(['ca', '-batch', '-notext', ...signer, ...dates, ...files]);
+    this.#openssl(['ca', '-batch', '-notext', ...signer, ...begin, ...end, ...files]);
+  }
+
+  #identity({ name, chain }: Issuer): Identity {
+    return { key: this.#read(`${name}.key`), cert: this.#read(`${name}.pem`) + chain };
+  }
+
+  #newName(prefix: string): string {
+    return `${prefix}${(this.#count += 1)}`;
   }
 
   #openssl(args: readonly string[]): void {
@@ -144,5 +190,16 @@ export class TestAuthority {
   }
 }
 
-const LEAF_EXTENSIONS = ['basicConstraints=critical,CA:FALSE'];
-const CA_EXTENSIONS = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign'];
+/** The first certificate. */
+function der(pem: string): Buffer {
+  return execFileSync('openssl', ['x509', '-outform', 'DER'], { input: pem });
+}
+
+function subjectPublicKeyInfo(pem: string): Buffer {
+  const spki = execFileSync('openssl', ['x509', '-pubkey', '-noout'], { input: pem });
+  return execFileSync('openssl', ['pkey', '-pubin', '-outform', 'DER'], { input: spki });
+}
+
+function digest(name: 'sha256' | 'sha512', octets: Buffer): Buffer {
+  return execFileSync('openssl', ['dgst', `-${name}`, '-binary'], { input: octets });
+}
