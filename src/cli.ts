@@ -3,6 +3,7 @@
  * The executable: from the command line to a command.
  */
 import { certificate } from './commands/certificate.ts';
+import { check } from './commands/check.ts';
 import { config } from './commands/config.ts';
 import { demo } from './commands/demo.ts';
 import { EXIT, printProblems } from './commands/exit.ts';
@@ -15,6 +16,7 @@ const USAGE = `Usage: sealpost COMMAND
 
 serve        relay mail, configured by SEALPOST_ variables (docs/CONFIGURATION.md)
 config       check the variables and print them as they count
+check        tell for each port of an upstream what is there, whether it is secure, and what to change
 certificate  show, renew or export the local CA and its certificate
 sandbox      run an upstream for development that keeps what it receives
 demo         see the relay deliver one message and refuse three attacks
@@ -23,7 +25,8 @@ version      print the version
 
 const [command = '', ...args] = process.argv.slice(2);
 process.exitCode = await run(command, args);
-if (command === 'serve') process.exit();
+// What these may still have open nobody waits for: a farewell on its way, a question to DNS.
+if (command === 'serve' || command === 'check') process.exit();
 
 async function run(name: string, rest: readonly string[]): Promise<number> {
   switch (name) {
@@ -31,6 +34,8 @@ async function run(name: string, rest: readonly string[]): Promise<number> {
       return withSettings(serve);
     case 'config':
       return withSettings(async (settings) => config(settings, process.stdout));
+    case 'check':
+      return check(rest, process.stdout);
     case 'certificate':
       return certificate(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
     case 'sandbox':

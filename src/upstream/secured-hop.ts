@@ -31,6 +31,8 @@ type SecuredVerb = 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'BDAT' | 'RSET' 
 export class SecuredHop {
   readonly evidence: TlsEvidence;
   readonly capabilities: Capabilities;
+  /** Inside TLS; undefined after STARTTLS. For people who ask what is there; nothing depends on it. */
+  readonly greeting: Reply | undefined;
   /** Transactions begun on this hop. */
   transactions = 0;
   readonly #channel: Channel<SecuredVerb>;
@@ -39,13 +41,13 @@ export class SecuredHop {
 
   private constructor(
     channel: Channel<SecuredVerb>,
-    capabilities: Capabilities,
-    evidence: TlsEvidence,
+    learnt: Pick<SecuredHop, 'capabilities' | 'greeting' | 'evidence'>,
     timeouts: HopTimeouts,
   ) {
     this.#channel = channel;
-    this.capabilities = capabilities;
-    this.evidence = evidence;
+    this.capabilities = learnt.capabilities;
+    this.greeting = learnt.greeting;
+    this.evidence = learnt.evidence;
     this.#timeouts = timeouts;
   }
 
@@ -64,7 +66,8 @@ export class SecuredHop {
     const channel = new Channel<SecuredVerb>(verified.stream);
     const timeoutMs = (): number => Math.min(timeouts.commandMs, deadline.remainingMs);
     try {
-      if (greeting === 'greets') expectGreeting(channel, await channel.awaitReply('greeting', timeoutMs()));
+      const said = greeting === 'greets' ? await channel.awaitReply('greeting', timeoutMs()) : undefined;
+      if (said !== undefined) expectGreeting(channel, said);
       const reply = await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs());
       const capabilities = expectCapabilities(channel, reply);
       if (credentials !== undefined) {
@@ -75,7 +78,7 @@ export class SecuredHop {
         });
       }
       channel.assertOpen(credentials === undefined ? 'ehlo' : 'auth'); // a reply too many has ended it
-      return new SecuredHop(channel, capabilities, verified.evidence, timeouts);
+      return new SecuredHop(channel, { capabilities, greeting: said, evidence: verified.evidence }, timeouts);
     } catch (error) {
       void channel.quit(CommandLine.quit());
       throw error;

@@ -1,0 +1,171 @@
+/**
+ * `sealpost check`: tells for each port of an upstream what is there, whether it is secure, and what to change.
+ */
+import { parseArgs, styleText } from 'node:util';
+
+import { loadNamedUpstreams } from '../config/named-upstreams.ts';
+import { loadSettings, type Settings } from '../config/settings.ts';
+import type { Destination } from '../config/targets.ts';
+import { parseUpstreams } from '../config/upstream-list.ts';
+import { Diagnostician, type Subject } from '../diagnosis/diagnose.ts';
+import { distinctPins, whyNoPin } from '../diagnosis/pins.ts';
+import { renderText, type Paint, type Tone } from '../diagnosis/render-text.ts';
+import { Trust } from '../tls/trust.ts';
+import { EXIT, printProblems } from './exit.ts';
+import { isUsageError, UsageError } from './usage-error.ts';
+import { upstreamsOf } from './upstreams.ts';
+
+const USAGE = `Usage: sealpost check [--json | --pin] [--no-color] [UPSTREAM…]
+
+Each UPSTREAM is written as in SEALPOST_UPSTREAM; without one, what SEALPOST_UPSTREAM says is
+checked. All other variables count as for serve; configured credentials are offered only to
+upstreams that are configured.
+
+--json      prints one JSON document
+--pin       prints only what to copy to SEALPOST_TLS_PIN_SHA256, one line for each key
+--no-color  prints no colours on a terminal either
+
+Exit code 0: mail would be delivered.
+`;
+
+/** Of the connect timeout; the rest is for the process itself and for saying goodbye. */
+const BUDGET_SHARE = 0.8;
+const LEAST_BUDGET_SHARE = 0.5;
+
+interface Request {
+  readonly upstreams: readonly string[];
+  readonly output: 'text' | 'json' | 'pin';
+  readonly isPlain: boolean;
+}
+
+interface Found {
+  readonly settings: Settings;
+  readonly strangers: ReadonlySet<Destination>;
+}
+
+/** @returns the exit code: 0 when mail would be delivered, or a key was found; 69, 64, 78 */
+export async function check(args: readonly string[], out: NodeJS.WriteStream): Promise<number> {
+  out.on('error', () => undefined); // a reader that has left has read enough
+  try {
+    const request = requestOf(args);
+    if (request === 'help') return await print(out, USAGE, EXIT.ok);
+    const loaded = loadFor(request.upstreams);
+    return 'problems' in loaded ? printProblems(loaded.problems) : await checkAll(request, loaded, out);
+  } catch (error) {
+    if (!isUsageError(error)) throw error;
+    process.stderr.write(`sealpost check: ${error.message}\n\n${USAGE}`);
+    return EXIT.usage;
+  }
+}
+
+/** @throws {UsageError} */
+function requestOf(args: readonly string[]): Request | 'help' {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      pin: { type: 'boolean', default: false },
+      'no-color': { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  if (values.json && values.pin) throw new UsageError('--json and --pin exclude each other');
+  for (const [index, text] of positionals.entries()) requireUpstream(text, index);
+  const output = values.json ? 'json' : values.pin ? 'pin' : 'text';
+  return { upstreams: positionals, output, isPlain: values['no-color'] };
+}
+
+/** Never repeats the argument, which may hold a password. */
+function requireUpstream(text: string, index: number): void {
+  try {
+    parseUpstreams(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'cannot be read';
+    throw new UsageError(`argument ${index + 1}: ${reason}`);
+  }
+}
+
+function loadFor(upstreams: readonly string[]): ReturnType<typeof loadNamedUpstreams> {
+  if (upstreams.length > 0) return loadNamedUpstreams(upstreams);
+  const loaded = loadSettings();
+  return 'problems' in loaded ? loaded : { settings: loaded.settings, strangers: new Set() };
+}
+
+async function checkAll(request: Request, found: Found, out: NodeJS.WriteStream): Promise<number> {
+  const { settings } = found;
+  const { targets, around, validating } = upstreamsOf(settings, { emit: () => undefined });
+  const diagnostician = new Diagnostician({
+    around,
+    validating,
+    bogusName: settings.dnsBogusName,
+    needed: settings.requireTls === 'require' ? 'REQUIRETLS' : undefined,
+    budgetMs: budgetOf(settings),
+    delivers: request.upstreams.length > 0 ? 'every' : 'some',
+  });
+  const subjects = subjectsOf(targets, found);
+  if (request.output === 'pin') return printPins(diagnostician, subjects, out);
+  const diagnosis = await diagnostician.diagnose(subjects);
+  const text =
+    request.output === 'json'
+      ? `${JSON.stringify(diagnosis, undefined, 2)}\n`
+      : renderText(diagnosis, paintFor(out, request.isPlain));
+  return print(out, text, diagnosis.delivers ? EXIT.ok : EXIT.unavailable);
+}
+
+/** Our client certificate, too, is for the upstreams that are configured. */
+function subjectsOf(
+  targets: ReturnType<typeof upstreamsOf>['targets'],
+  { settings, strangers }: Found,
+): readonly Subject[] {
+  if (strangers.size === 0) return targets.map((target) => ({ target, isWithheld: false }));
+  const anonymous = new Trust({ ...settings.trust, clientIdentity: undefined });
+  return targets.map((target, index) => {
+    const destination = settings.destinations[index];
+    const isStranger = destination !== undefined && strangers.has(destination);
+    if (!isStranger) return { target, isWithheld: false };
+    return { target: { ...target, trust: anonymous }, isWithheld: true };
+  });
+}
+
+/** The time since the process began counts: the whole is to take less than the timeout. */
+function budgetOf({ connectMs }: Settings): number {
+  return Math.max(connectMs * LEAST_BUDGET_SHARE, connectMs * BUDGET_SHARE - performance.now());
+}
+
+async function printPins(
+  diagnostician: Diagnostician,
+  subjects: readonly Subject[],
+  out: NodeJS.WriteStream,
+): Promise<number> {
+  const looks = await diagnostician.look(subjects.map(({ target }) => target));
+  const pins = distinctPins(looks);
+  if (pins.length === 0) {
+    process.stderr.write(`sealpost: no key was found: ${whyNoPin(looks)}\n`);
+    return EXIT.unavailable;
+  }
+  process.stderr.write(
+    "sealpost: this shows what answered, not who: compare it with what the server's operator says\n",
+  );
+  return print(out, pins.map((pin) => `${pin}\n`).join(''), EXIT.ok);
+}
+
+async function print(out: NodeJS.WriteStream, text: string, code: number): Promise<number> {
+  await new Promise<void>((resolve) => out.write(text, () => resolve()));
+  return code;
+}
+
+const FORMATS: Readonly<Record<Tone, Parameters<typeof styleText>[0]>> = {
+  title: 'bold',
+  label: 'dim',
+  good: 'green',
+  bad: 'red',
+  warning: 'yellow',
+};
+
+/** Colours on a terminal only, and none where NO_COLOR is set: `styleText` looks at both. */
+function paintFor(out: NodeJS.WriteStream, isPlain: boolean): Paint {
+  if (isPlain) return (_tone, text) => text;
+  return (tone, text) => styleText(FORMATS[tone], text, { stream: out });
+}
