@@ -53,7 +53,13 @@ export type Failure =
   | { readonly kind: 'protocol'; readonly phase: Phase; readonly reason: string }
   | { readonly kind: 'dns'; readonly phase: 'resolve'; readonly reason: string }
   /** No TCP connection, or none that spoke in time. */
-  | { readonly kind: 'unreachable'; readonly phase: Phase; readonly reason: string }
+  | {
+      readonly kind: 'unreachable';
+      readonly phase: Phase;
+      readonly reason: string;
+      /** Whether the silence came after the handshake: then it is not for want of one. */
+      readonly isInsideTls?: boolean;
+    }
   /** The connection ended, or went silent, after it had spoken. */
   | { readonly kind: 'lost'; readonly phase: Phase; readonly reason: string }
   /** Lost between the end of the message and its verdict: it may have been delivered (RFC 5321 §4.5.3.2.6). */

@@ -98,9 +98,17 @@ function dnsSentence({ reason }: Failure & { kind: 'dns' }): string {
   }
 }
 
-function unreachableSentence({ phase, reason }: Failure & { kind: 'unreachable' }): string {
+function unreachableSentence({
+  phase,
+  reason,
+  isInsideTls = false,
+}: Failure & { kind: 'unreachable' }): string {
   if (phase === 'connect')
     return `The upstream could not be reached (${reason}); check SEALPOST_UPSTREAM and the network.`;
+  if (/_ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(reason))
+    return `The upstream does not accept the relay's certificate (${reason}); give it one that it knows with SEALPOST_TLS_CLIENT_CERT_FILE.`;
+  if (isInsideTls)
+    return `The upstream sent no greeting inside TLS (${reason}); check the port, and whether it wants a client certificate (SEALPOST_TLS_CLIENT_CERT_FILE).`;
   return `The upstream sent no greeting (${reason}); if its port begins with TLS, write smtps:// in SEALPOST_UPSTREAM.`;
 }
 

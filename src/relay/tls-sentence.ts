@@ -36,6 +36,8 @@ const DNS_SILENT =
   'The resolver in SEALPOST_DNS_RESOLVER gave no answer, and without one the upstream cannot be verified; nothing was sent.';
 const TOO_OLD =
   'The upstream offers no TLS that is still secure; it needs TLS 1.2 with forward secrecy, or TLS 1.3.';
+const REFUSED =
+  'The upstream refused the TLS handshake: it has no TLS 1.2 with forward secrecy or TLS 1.3, or it wants a client certificate (SEALPOST_TLS_CLIENT_CERT_FILE).';
 const TOO_WEAK =
   "The upstream's certificate has a weak key or signature; it needs RSA of 2048 bits or more, and no SHA-1.";
 
@@ -57,8 +59,8 @@ const BY_REASON: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', NOT_TLS],
   ['ERR_SSL_UNSUPPORTED_PROTOCOL', TOO_OLD],
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', TOO_OLD],
-  ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
-  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', TOO_OLD],
+  ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', REFUSED],
+  ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', REFUSED],
   ['PERMITTED_VIOLATION', CONSTRAINED],
   ['EXCLUDED_VIOLATION', CONSTRAINED],
   ['weak-key', TOO_WEAK],

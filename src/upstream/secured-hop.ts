@@ -66,8 +66,7 @@ export class SecuredHop {
     const channel = new Channel<SecuredVerb>(verified.stream);
     const timeoutMs = (): number => Math.min(timeouts.commandMs, deadline.remainingMs);
     try {
-      const said = greeting === 'greets' ? await channel.awaitReply('greeting', timeoutMs()) : undefined;
-      if (said !== undefined) expectGreeting(channel, said);
+      const said = greeting === 'greets' ? await greetingOf(channel, timeoutMs()) : undefined;
       const reply = await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs());
       const capabilities = expectCapabilities(channel, reply);
       if (credentials !== undefined) {
@@ -149,6 +148,18 @@ export class SecuredHop {
       if (error instanceof RelayError) return undefined;
       throw error;
     }
+  }
+}
+
+/** @throws {RelayError} session-refused | unreachable | protocol */
+async function greetingOf(channel: Channel<never>, timeoutMs: number): Promise<Reply> {
+  try {
+    const reply = await channel.awaitReply('greeting', timeoutMs);
+    expectGreeting(channel, reply);
+    return reply;
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.failure.kind !== 'unreachable') throw error;
+    throw new RelayError({ ...error.failure, isInsideTls: true }, { cause: error });
   }
 }
 

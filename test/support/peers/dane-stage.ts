@@ -71,6 +71,8 @@ export interface DaneCase extends Scene {
   /** The guarantee, as a sentence without subject. */
   readonly name: string;
   readonly mode?: Script['mode'];
+  /** What the server shows from the second handshake on, when it changes its mind. */
+  readonly thenPresents?: Identity;
   /** What DNS says about the upstream on that port. */
   readonly records?: (port: number) => Partial<Readonly<Record<ZoneKind, readonly string[]>>>;
   /** Owner of a TLSA record in `secure.test`, without its port, whose signature is spoiled. */
@@ -118,8 +120,7 @@ export class DaneStage implements AsyncDisposable {
     await using started = new AsyncDisposableStack();
     const upstreams = new Map<DaneCase, ScriptedUpstream>();
     for (const one of cases) {
-      const { mode = 'implicit', presents } = one;
-      upstreams.set(one, started.use(await ScriptedUpstream.start({ mode, identity: presents })));
+      upstreams.set(one, started.use(await ScriptedUpstream.start(scriptOf(one))));
     }
     const dnssec = await startDnssec({
       ...(identity === undefined ? {} : { identity }),
@@ -208,6 +209,17 @@ export class DaneStage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#started.disposeAsync();
   }
+}
+
+function scriptOf({ mode = 'implicit', presents, thenPresents = presents }: DaneCase): Script {
+  let handshakes = 0;
+  return {
+    mode,
+    get identity() {
+      handshakes += 1;
+      return handshakes === 1 ? presents : thenPresents;
+    },
+  };
 }
 
 /** The scene with the upstream's name and port. */
