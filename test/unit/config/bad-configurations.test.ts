@@ -25,7 +25,7 @@ interface Case {
   readonly secrets: readonly string[];
 }
 
-suite('refuses to start, exit code 78, with', { concurrency: 2, timeout: 60_000 }, () => {
+suite('refuses to start, exit code 78, with', { concurrency: 2, timeout: 240_000 }, () => {
   for (const file of readdirSync(CASES).toSorted()) {
     const one = readCase(file);
     test(`${one.name} (${file})`, async () => assertRefused(one));
