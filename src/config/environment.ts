@@ -30,11 +30,12 @@ export function forgetForeignTrust(environment: NodeJS.ProcessEnv = process.env)
 }
 
 /** With these Node reads the system's anchors, and so those files, before any of our code runs. */
-const SYSTEM_CA_SWITCH = /--use-system-ca/;
+const SYSTEM_CA_SWITCH = /use.?system.?ca/i;
 
 function foreignTrustFaults(environment: NodeJS.ProcessEnv): readonly Problem[] {
   const names = ['SSL_CERT_FILE', 'SSL_CERT_DIR'].filter((name) => isSet(environment, name));
-  const switches = [environment['NODE_OPTIONS'] ?? '', ...process.execArgv].join(' ');
+  // Node takes `_` for `-`, and drops quotes and backslashes.
+  const switches = [environment['NODE_OPTIONS'] ?? '', ...process.execArgv].join(' ').replace(/["\\]/g, '');
   if (!isSet(environment, 'NODE_USE_SYSTEM_CA') && !SYSTEM_CA_SWITCH.test(switches)) return [];
   const text =
     'should not be set together with NODE_USE_SYSTEM_CA; name trust anchors with SEALPOST_TLS_CA_FILE';

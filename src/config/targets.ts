@@ -117,6 +117,11 @@ export function trustFaults(values: Values): readonly Problem[] {
     'is required with SEALPOST_TLS_DANE',
   );
   must(
+    isCaOnly && pins !== undefined && pinMode === 'alone',
+    'SEALPOST_TLS_PIN_MODE',
+    'should be with-chain with SEALPOST_TLS_CA_ONLY: a pin alone does not ask for an authority',
+  );
+  must(
     dane !== 'off' && pins !== undefined,
     'SEALPOST_TLS_DANE',
     'should be off with SEALPOST_TLS_PIN_SHA256: a pin names the key by itself',
@@ -151,15 +156,33 @@ export function loginFaults(values: Values): readonly Problem[] {
 }
 
 function mechanismFaults(values: Values): readonly Problem[] {
-  const { upstreamUser, upstreamAuth, upstreams } = values;
-  const variable = 'SEALPOST_UPSTREAM_AUTH';
+  const { upstreamAuth } = values;
   if (upstreamAuth === undefined) return [];
-  if (isExternalOnly(values)) {
-    if (hasClientIdentity(values)) return [];
-    return [{ variable, text: 'should be EXTERNAL only with SEALPOST_TLS_CLIENT_CERT_FILE' }];
-  }
+  if (isExternalOnly(values)) return externalFaults(values);
+  const variable = 'SEALPOST_UPSTREAM_AUTH';
   if (upstreamAuth.includes('EXTERNAL'))
     return [{ variable, text: 'should be EXTERNAL alone, or name mechanisms without it' }];
-  if (upstreamUser !== undefined || upstreams.some(({ login }) => login !== undefined)) return [];
+  const logins = destinationsOf(values).map(({ credentials }) => credentials?.kind);
+  if (logins.includes('certificate')) {
+    const text = 'is required with SEALPOST_UPSTREAM_AUTH, unless that is EXTERNAL';
+    return [{ variable: 'SEALPOST_UPSTREAM_PASSWORD', text }];
+  }
+  if (logins.includes('password')) return [];
   return [{ variable: 'SEALPOST_UPSTREAM_USER', text: 'is required with SEALPOST_UPSTREAM_AUTH' }];
+}
+
+/** A password would be set and never used. */
+function externalFaults(values: Values): readonly Problem[] {
+  const { upstreamPassword, upstreams } = values;
+  const isExternal = 'SEALPOST_UPSTREAM_AUTH=EXTERNAL';
+  if (!hasClientIdentity(values)) {
+    const text =
+      'should be EXTERNAL only with SEALPOST_TLS_CLIENT_CERT_FILE or SEALPOST_TLS_CLIENT_PKCS12_FILE';
+    return [{ variable: 'SEALPOST_UPSTREAM_AUTH', text }];
+  }
+  if (upstreamPassword !== undefined)
+    return [{ variable: 'SEALPOST_UPSTREAM_PASSWORD', text: `should not be set with ${isExternal}` }];
+  if (upstreams.some(({ login }) => login !== undefined))
+    return [{ variable: 'SEALPOST_UPSTREAM', text: `should have no password with ${isExternal}` }];
+  return [];
 }

@@ -1,7 +1,10 @@
 /**
  * Variables about trust: who the upstream must prove to be, and by what. docs/TRUST.md tells what each is good for.
  */
+import { ALLOWED_GROUPS, CIPHERS, GROUPS, TLS_VERSIONS } from '../tls/strength.ts';
 import { optional, withDefault } from './variable.ts';
+
+const codes = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(', ');
 
 export const TRUST_VARIABLES = {
   caAnchors: optional(
@@ -59,7 +62,7 @@ export const TRUST_VARIABLES = {
     {
       form: '`127.0.0.1[:53]`, `[::1]:53` or `tls://host[:853][?server-name=…]`',
       meaning:
-        'A resolver that validates DNSSEC: on loopback, or by DNS over TLS with its own name verified. The upstream is looked up there.',
+        "A resolver that validates DNSSEC: on loopback, or by DNS over TLS with its own name verified. The upstream is looked up there; an address that it does not know is looked up in the machine's own way, which is no evidence of anything.",
     },
     (variable) => variable.asResolver(),
   ),
@@ -100,23 +103,22 @@ export const TRUST_VARIABLES = {
     'SEALPOST_TLS_MIN_VERSION',
     'TLSv1.2',
     { form: '`TLSv1.2` or `TLSv1.3`', meaning: 'The oldest TLS version spoken with the upstream.' },
-    (variable) => variable.asEnum(['TLSv1.2', 'TLSv1.3'] as const),
+    (variable) => variable.asEnum(TLS_VERSIONS),
   ),
   ciphers: optional(
     'SEALPOST_TLS_CIPHERS',
     {
-      form: 'list out of `ECDHE-ECDSA-AES256-GCM-SHA384`, `ECDHE-RSA-AES256-GCM-SHA384`, `ECDHE-ECDSA-CHACHA20-POLY1305`, `ECDHE-RSA-CHACHA20-POLY1305`, `ECDHE-ECDSA-AES128-GCM-SHA256`, `ECDHE-RSA-AES128-GCM-SHA256`',
+      form: `list out of ${codes(CIPHERS)}`,
       meaning:
-        'Cipher suites for TLS 1.2 (default: all of these, which is what RFC 9325 leaves; those of TLS 1.3 are always offered).',
+        'Cipher suites for TLS 1.2, by the names of OpenSSL or IANA (default: all of these, which is what RFC 9325 leaves; those of TLS 1.3 are always offered).',
     },
     (variable) => variable.asCiphers(),
   ),
   groups: optional(
     'SEALPOST_TLS_GROUPS',
     {
-      form: 'list out of `X25519MLKEM768`, `SecP256r1MLKEM768`, `SecP384r1MLKEM1024`, `X25519`, `P-256`, `X448`, `P-384`, `P-521`',
-      meaning:
-        'Key exchange groups in order of preference (default: `X25519MLKEM768 X25519 P-256 P-384 P-521`, the first one post-quantum). For networks that lose large handshakes: leave the MLKEM ones out.',
+      form: `list out of ${codes(ALLOWED_GROUPS)}`,
+      meaning: `Key exchange groups in order of preference (default: ${codes(GROUPS)}, the first one post-quantum). For networks that lose large handshakes: leave the MLKEM ones out.`,
     },
     (variable) => variable.asGroups(),
   ),

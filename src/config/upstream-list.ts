@@ -141,6 +141,7 @@ function optionsOf({ search }: URL): Pick<UpstreamEntry, 'pins' | 'serverName'> 
     const value = decode(option.slice(name.length + 1));
     if (name === 'pin') pins = pins === undefined ? parsePins(value) : [...pins, ...parsePins(value)];
     else if (name === 'server-name') {
+      if (serverName !== undefined) throw new Error('server-name should be given once');
       serverName = referenceIdentifier(value);
       if (serverName === undefined) throw new Error('server-name should be a host name or an IP address');
     } else throw new Error('the options after ? should be pin= and server-name=');

@@ -1,6 +1,7 @@
 /**
  * Variables about the upstream: where it is, how we log in, how long we wait.
  */
+import { MECHANISM_NAMES } from '../upstream/sasl/mechanism.ts';
 import { optional, required, withDefault } from './variable.ts';
 
 export const UPSTREAM_VARIABLES = {
@@ -31,7 +32,7 @@ export const UPSTREAM_VARIABLES = {
   upstreamAuth: optional(
     'SEALPOST_UPSTREAM_AUTH',
     {
-      form: 'mechanisms out of `SCRAM-SHA-256-PLUS`, `SCRAM-SHA-1-PLUS`, `SCRAM-SHA-256`, `SCRAM-SHA-1`, `CRAM-MD5`, `PLAIN`, `LOGIN`, or `EXTERNAL` alone',
+      form: `mechanisms out of ${MECHANISM_NAMES.filter((name) => name !== 'EXTERNAL').join(', ')}, or EXTERNAL alone`,
       meaning:
         'The SASL mechanisms that may be used; the strongest that the upstream offers is (default: all but `EXTERNAL`, which needs a client certificate).',
     },

@@ -32,7 +32,7 @@ export type MailService = '_submissions' | '_submission';
  * A `signal` that aborts ends the wait with reason `timeout`.
  */
 export interface NameService {
-  /** A and AAAA; secure only if both answers are. */
+  /** A and AAAA; secure if one of the answers is: then TLSA records are to be asked for. */
   addresses(name: string, signal: AbortSignal): Promise<Answer<string>>;
   /** TLSA of `_port._tcp.name` (RFC 6698 §3). */
   tlsa(port: number, name: string, signal: AbortSignal): Promise<Answer<TlsaRecord>>;

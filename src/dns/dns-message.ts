@@ -45,7 +45,7 @@ export const SERVFAIL = 2;
 export const NXDOMAIN = 3;
 
 export const HEADER_OCTETS = 12;
-export const MESSAGE_OCTETS = 65_535;
+const MESSAGE_OCTETS = 65_535;
 
 /** What fits into one packet nearly everywhere; more comes by TCP. */
 const UDP_PAYLOAD_OCTETS = 1_232;

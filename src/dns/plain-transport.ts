@@ -59,9 +59,11 @@ export class PlainTransport implements Transport {
     try {
       const response = responseTo(id, question, socket);
       // Connected: the kernel gives us no datagram of another sender, and tells us when nobody listens there.
-      socket.connect(this.#port, this.#host, () => {
+      // Not by a callback: it would be called on failure too, and then there is nobody to send to.
+      socket.once('connect', () => {
         if (!signal.aborted) socket.send(encodeQuery(id, question));
       });
+      socket.connect(this.#port, this.#host);
       return await Promise.race([response, promise]);
     } finally {
       clearTimeout(timer);

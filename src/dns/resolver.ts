@@ -8,7 +8,7 @@
 import type { TlsaRecord } from '../tls/tlsa.ts';
 import type { Trust } from '../tls/trust.ts';
 import type { Answer, MailService, NameService, SrvRecord } from './answer.ts';
-import { DnsError } from './dns-error.ts';
+import { asDnsError, DnsError } from './dns-error.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { NOERROR, NXDOMAIN, SERVFAIL, type Question, type Response } from './dns-message.ts';
 import { domainName } from './domain-name.ts';
@@ -47,16 +47,27 @@ export class ValidatingResolver implements NameService {
     this.#srv = new AnswerCache(now);
   }
 
-  /** Where A and AAAA end at different names, only the addresses of the first count. */
+  /**
+   * Where A and AAAA end at different names, only the addresses of the first count. Where one has no answer those of the
+   * other do, unless DNSSEC says that it was tampered with.
+   */
   async addresses(name: string, signal: AbortSignal): Promise<Answer<string>> {
-    const [a, aaaa] = await Promise.all([
+    const answers = await Promise.allSettled([
       this.#lookup(this.#a, A, name, signal),
       this.#lookup(this.#aaaa, AAAA, name, signal),
     ]);
-    const isSecure = a.isSecure && aaaa.isSecure;
-    const { canonicalName } = a.records.length === 0 && aaaa.records.length > 0 ? aaaa : a;
-    const records = [a, aaaa].flatMap((one) => (one.canonicalName === canonicalName ? one.records : []));
-    return { isSecure, records, canonicalName };
+    const given = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const best = given.find(({ records }) => records.length > 0) ?? given[0];
+    const faults = answers.flatMap((one) =>
+      one.status === 'rejected' ? [asDnsError(one.reason, 'servfail')] : [],
+    );
+    const bogus = faults.find(({ reason }) => reason === 'bogus');
+    const fault = bogus ?? (best === undefined || best.records.length === 0 ? faults[0] : undefined);
+    if (fault !== undefined) throw fault;
+    if (best === undefined) throw new TypeError('a lookup has neither an answer nor a fault');
+    const { canonicalName } = best;
+    const records = given.flatMap((one) => (one.canonicalName === canonicalName ? one.records : []));
+    return { isSecure: given.some(({ isSecure }) => isSecure), records, canonicalName };
   }
 
   async tlsa(port: number, name: string, signal: AbortSignal): Promise<Answer<TlsaRecord>> {

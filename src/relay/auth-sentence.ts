@@ -18,8 +18,10 @@ export function authSentence({ reason, reply, mechanism = 'AUTH' }: Failure & { 
   return `The upstream did not prove with ${mechanism} that it knows the password (${reason}); it may not be the real one, or it is broken.`;
 }
 
-/** Servers offer mechanisms that need another form of the password than the one they keep. */
+/** Servers offer mechanisms that need another form of the password than the one they keep; a false one says the same. */
 function refused(mechanism: string): string {
-  const hint = /^(?:SCRAM|CRAM)-/.test(mechanism) ? `${FIX}, or try SEALPOST_UPSTREAM_AUTH=PLAIN` : FIX;
+  const hint = /^(?:SCRAM|CRAM)-/.test(mechanism)
+    ? `${FIX}, or, if it is surely the right server, try SEALPOST_UPSTREAM_AUTH=PLAIN`
+    : FIX;
   return `The upstream refused the relay's credentials (${mechanism}), ${hint}`;
 }

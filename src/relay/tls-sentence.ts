@@ -16,7 +16,7 @@ const BY_RESULT: Partial<Record<TlsResultType, string>> = {
   'starttls-not-supported':
     'The upstream refused STARTTLS, so nothing was sent; use smtps:// if it has a port that begins with TLS.',
   'certificate-host-mismatch':
-    "The upstream's certificate is for another name; write a name that it carries in SEALPOST_UPSTREAM.",
+    "The upstream's certificate does not carry the name that was asked for; use one that it carries in SEALPOST_UPSTREAM, or SEALPOST_TLS_SERVER_NAME for an upstream reached by address or tunnel.",
   'certificate-expired':
     "The upstream's certificate has expired; its operator must renew it, unless this machine's clock is wrong.",
   'certificate-not-trusted':
@@ -35,9 +35,9 @@ const CONSTRAINED =
 const DNS_SILENT =
   'The resolver in SEALPOST_DNS_RESOLVER gave no answer, and without one the upstream cannot be verified; nothing was sent.';
 const TOO_OLD =
-  'The upstream offers no TLS that is still secure; it needs TLS 1.2 with forward secrecy, or TLS 1.3.';
+  'The upstream offers no TLS that is still secure: it needs TLS 1.2 with forward secrecy or TLS 1.3, or SEALPOST_TLS_MIN_VERSION asks for more than it has.';
 const REFUSED =
-  'The upstream refused the TLS handshake: it has no TLS 1.2 with forward secrecy or TLS 1.3, or it wants a client certificate (SEALPOST_TLS_CLIENT_CERT_FILE).';
+  'The upstream has nothing in common with the relay in the TLS handshake: it needs TLS 1.2 with forward secrecy or TLS 1.3, unless SEALPOST_TLS_MIN_VERSION, _CIPHERS or _GROUPS allow too little, or it wants a client certificate (SEALPOST_TLS_CLIENT_CERT_FILE).';
 const TOO_WEAK =
   "The upstream's certificate has a weak key or signature; it needs RSA of 2048 bits or more, and no SHA-1.";
 
@@ -61,6 +61,7 @@ const BY_REASON: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', TOO_OLD],
   ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', REFUSED],
   ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', REFUSED],
+  ['INVALID_PURPOSE', "The upstream's certificate is not one for servers; its operator needs another one."],
   ['PERMITTED_VIOLATION', CONSTRAINED],
   ['EXCLUDED_VIOLATION', CONSTRAINED],
   ['weak-key', TOO_WEAK],

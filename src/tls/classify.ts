@@ -42,7 +42,7 @@ const OPENSSL_CODES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Result type and failure-reason-code of a handshake that failed. */
-export function classifyHandshakeError(error: unknown): { resultType: TlsResultType; reason: string } {
+function classifyHandshakeError(error: unknown): { resultType: TlsResultType; reason: string } {
   const reason = reasonOf(error);
   return { resultType: RESULT_TYPES.get(reason) ?? 'validation-failure', reason };
 }

@@ -52,6 +52,7 @@ export function describes(
   certificate: X509Certificate,
 ): boolean {
   const selected = selector === 0 ? certificate.raw : spkiOf(certificate);
+  if (selected === undefined) return false;
   switch (matchingType) {
     case 0:
       return selected.equals(data);
@@ -73,7 +74,9 @@ export function anchorIn(
   chain: readonly X509Certificate[],
   records: readonly TlsaRecord[],
 ): X509Certificate | undefined {
-  return chain.slice(1).find((certificate) => records.some((record) => describes(record, certificate)));
+  const [own, ...others] = chain;
+  const authorities = others.filter(({ raw }) => own === undefined || !raw.equals(own.raw));
+  return authorities.find((certificate) => records.some((record) => describes(record, certificate)));
 }
 
 function isWellFormed({ usage, selector, matchingType, data }: TlsaRecord): boolean {

@@ -23,6 +23,7 @@ export function referenceIdentifier(host: string): ReferenceIdentifier | undefin
   // `domainToASCII` reads a host as a URL does: it drops line ends and cuts at these.
   if (/[\s\p{Cc}/?#@:\\%]/u.test(host)) return undefined;
   const name = domainToASCII(host.replace(/\.$/, ''));
+  if (isIP(name) !== 0) return undefined; // so a URL reads `0x7f.1` and `2130706433`; nobody means that
   const labels = name.split('.');
   const isName = labels.every((label) => /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/.test(label));
   return isName && name.length <= 253 ? { kind: 'dns', name } : undefined;

@@ -17,11 +17,17 @@ export const CIPHERS = [
 ] as const;
 export type Cipher = (typeof CIPHERS)[number];
 
+/**
+ * OpenSSL's, for certificates (RFC 9325 §4): SHA-1 signatures and weak keys are refused in every one of a chain; spki.ts
+ * says more of keys.
+ */
+export const SECURITY_LEVEL = '@SECLEVEL=2';
+
 /** Groups of which a quantum computer breaks only one half. */
 const HYBRIDS = ['X25519MLKEM768', 'SecP256r1MLKEM768', 'SecP384r1MLKEM1024'] as const;
 /** RFC 9325 §4.2.1. */
 const CLASSICAL = ['X25519', 'P-256', 'X448', 'P-384', 'P-521'] as const;
-const ALLOWED_GROUPS = [...HYBRIDS, ...CLASSICAL] as const;
+export const ALLOWED_GROUPS = [...HYBRIDS, ...CLASSICAL] as const;
 export type Group = (typeof ALLOWED_GROUPS)[number];
 
 /** Offered unless the operator says otherwise, in order of preference. */

@@ -13,12 +13,17 @@ import {
 } from 'node:tls';
 
 import type { ClientIdentity } from './client-identity.ts';
-import { CIPHERS, GROUPS, isHybrid, type Cipher, type Group, type TlsVersion } from './strength.ts';
+import {
+  CIPHERS,
+  GROUPS,
+  isHybrid,
+  SECURITY_LEVEL,
+  type Cipher,
+  type Group,
+  type TlsVersion,
+} from './strength.ts';
 
 const TLS13_SUITES = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
-
-// RFC 9325 §4: SHA-1 signatures and weak keys are refused in every certificate of a chain; spki.ts says more of keys.
-const SECURITY_LEVEL = '@SECLEVEL=2';
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -50,7 +55,7 @@ export class Trust {
   }
 
   /** Trusts nobody: for a handshake that only looks. OpenSSL has nothing to complete the presented chain with. */
-  get anchorless(): SecureContext {
+  anchorless(): SecureContext {
     return this.#context({ ca: [] });
   }
 

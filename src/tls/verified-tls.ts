@@ -143,5 +143,6 @@ function requireChainAndName(
 }
 
 function requirePin(certificate: X509Certificate, pins: Pins): void {
-  if (!pins.includes(spkiSha256(certificate))) throw new HandshakeError('pin-mismatch');
+  const pin = spkiSha256(certificate);
+  if (pin === undefined || !pins.includes(pin)) throw new HandshakeError('pin-mismatch');
 }

@@ -28,7 +28,7 @@ export interface Located {
 }
 
 /** What the peer must prove: one thing, or what TLSA records say. */
-export type Demand =
+type Demand =
   | { readonly kind: 'proof'; readonly proof: Proof }
   | { readonly kind: 'dane'; readonly records: UsableRecords };
 
@@ -88,15 +88,15 @@ async function addressesOf(
   if (host.kind === 'ip') return { isSecure: false, records: [host.address], canonicalName: host.address };
   const found = await resolver.addresses(host.name, signal);
   if (found.records.length > 0) return found;
-  // A name of the machine's own hosts file, perhaps. An address is no evidence of anything.
+  // A name that only this machine knows, of its hosts file perhaps. An address is no evidence of anything.
   const known = await machine.addresses(host.name, signal);
   return { ...found, records: known.records };
 }
 
 /** Why there are no TLSA records that count. */
-export type TlsaAbsence = 'not-dnssec-secure' | 'no-tlsa-record' | 'no-usable-tlsa-record';
+type TlsaAbsence = 'not-dnssec-secure' | 'no-tlsa-record' | 'no-usable-tlsa-record';
 
-export type TlsaFinding =
+type TlsaFinding =
   { readonly base: ReferenceIdentifier; readonly records: UsableRecords } | { readonly absent: TlsaAbsence };
 
 /**
@@ -105,7 +105,7 @@ export type TlsaFinding =
  * @param found the answer about the addresses of the way's host
  * @throws {DnsError} when DNSSEC cannot vouch for the answer
  */
-export async function findTlsa(
+async function findTlsa(
   { tlsaBase, host, endpoint }: Way,
   found: Answer<string>,
   resolver: NameService,

@@ -3,7 +3,9 @@
  *
  * Guarantees: every way it tries ends in verified TLS or in a failure; a failure never makes the next try weaker.
  */
+import { newId } from '../log/id.ts';
 import { RelayError, type Extension } from '../protocol/failure.ts';
+import { identifierText } from '../tls/reference-identifier.ts';
 import { Deadline } from './deadline.ts';
 import { orNameFailure } from './locate.ts';
 import { WayOpener, type HopSurroundings, type OpenHop } from './open-way.ts';
@@ -67,7 +69,8 @@ export class HopOpener {
   }
 
   #report({ place }: Target, { failure }: RelayError): void {
-    const at = { hid: '', host: place.kind === 'srv' ? place.domain.name : '', port: 0, address: '' };
+    const host = identifierText(place.kind === 'srv' ? place.domain : place.reference);
+    const at = { hid: newId(), host, port: 0, address: '' }; // the port was not found out
     const { log } = this.#around;
     if (failure.kind === 'tls') {
       const { phase, resultType, reason } = failure;

@@ -96,7 +96,7 @@ export class WayOpener {
     }
     const { certificates } = await this.#look(located);
     const anchor = anchorIn(certificates, anchors);
-    if (anchor === undefined) throw tlsFailure('tlsa-invalid', 'tlsa-mismatch');
+    if (anchor === undefined) throw tlsaMismatch();
     return this.#prove(located, { by: 'dane-ta', anchor });
   }
 
@@ -201,6 +201,11 @@ function hasReason(error: unknown, reason: string): boolean {
   return error instanceof RelayError && error.failure.kind === 'tls' && error.failure.reason === reason;
 }
 
-function tlsFailure(resultType: 'tlsa-invalid', reason: string): RelayError {
-  return new RelayError({ kind: 'tls', phase: 'handshake', resultType, reason });
+function tlsaMismatch(): RelayError {
+  return new RelayError({
+    kind: 'tls',
+    phase: 'handshake',
+    resultType: 'tlsa-invalid',
+    reason: 'tlsa-mismatch',
+  });
 }

@@ -4,6 +4,8 @@
  * Guarantees: no other verb compiles here; what the server said in clear is forgotten at the handshake; any octet
  * beyond the STARTTLS reply ends the attempt.
  */
+import type { Socket } from 'node:net';
+
 import type { Capabilities } from '../protocol/capabilities.ts';
 import { CommandLine } from '../protocol/command.ts';
 import { RelayError } from '../protocol/failure.ts';
@@ -15,7 +17,6 @@ import { presentedChain, type PresentedChain } from '../tls/presented-chain.ts';
 import type { ReferenceIdentifier } from '../tls/reference-identifier.ts';
 import type { Trust } from '../tls/trust.ts';
 import { VerifiedTls } from '../tls/verified-tls.ts';
-import type { Socket } from 'node:net';
 import { Channel } from './channel.ts';
 import { expectCapabilities, expectGreeting, SecuredHop, type Opening } from './secured-hop.ts';
 

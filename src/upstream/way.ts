@@ -77,7 +77,8 @@ interface SrvFinding {
 /** A target of `.` is none: the service is decidedly not offered (RFC 2782). */
 function srvWay(endpoint: Endpoint, { record, isSecure, domain, serverName }: SrvFinding): Way | undefined {
   const host = referenceIdentifier(record.target);
-  if (record.target === '.' || host === undefined || record.port === 0) return undefined;
+  // An address is no name that DNS could vouch for: an IP-ID is for who configured one (RFC 9525 §6.1).
+  if (record.target === '.' || host?.kind !== 'dns' || record.port === 0) return undefined;
   if (serverName !== undefined) return { host, endpoint, references: [serverName], tlsaBase: serverName };
   if (!isSecure) return { host, endpoint, references: [domain], tlsaBase: undefined };
   return { host, endpoint, references: [host, domain], tlsaBase: host };

@@ -71,7 +71,7 @@ export type SaslReason =
   | 'user-not-preparable'
   | 'password-not-preparable';
 
-/** RFC 5802 §7 server-error-value; `other` is for whatever else a server says. */
+/** RFC 5802 §7 server-error-value; `other-error` is for whatever else a server says. */
 export const SERVER_ERROR_VALUES = [
   'invalid-encoding',
   'extensions-not-supported',

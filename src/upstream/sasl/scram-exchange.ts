@@ -5,12 +5,12 @@
  * for this exchange; deriving the key does not block the event loop.
  * Does not: choose its nonce. scram.ts does, and is the only file that may import this one (scripts/check-floors.ts).
  */
-import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 import type { ChannelBinding } from '../../tls/channel-binding.ts';
 import { base64, SaslError, type Login, type Mechanism, type MechanismName } from './mechanism.ts';
 import { prepare } from './prepare.ts';
+import { saltedPassword } from './salted-password.ts';
 import { readServerFinal, readServerFirst } from './scram-messages.ts';
 
 /** What the client says about channel binding (RFC 5802 §6). */
@@ -33,8 +33,6 @@ export interface ScramSettings {
 
 /** Leaves room for the rest of the message on the longest line that AUTH may have (RFC 4954 §4). */
 const NAME_OCTETS = 8_000;
-
-const deriveKey = promisify(pbkdf2);
 
 export class ScramExchange implements Mechanism {
   readonly name: MechanismName;
@@ -75,15 +73,15 @@ export class ScramExchange implements Mechanism {
 
   async #prove(challenge: string): Promise<string> {
     this.#step = 'over'; // until the key is there
-    const { hash, claim, nonce } = this.#settings;
+    const { hash, login, claim, nonce } = this.#settings;
     const first = readServerFirst(challenge, nonce);
     const withoutProof = `c=${bindingInput(claim).toString('base64')},r=${first.nonce}`;
     const signed = `${this.#clientFirstBare},${first.text},${withoutProof}`;
-    const octets = hash === 'sha1' ? 20 : 32;
-    const saltedPassword = await deriveKey(this.#password, first.salt, first.iterations, octets, hash);
-    const clientKey = hmac(hash, saltedPassword, 'Client Key');
+    const { salt, iterations } = first;
+    const salted = await saltedPassword(login.password, this.#password, { hash, salt, iterations });
+    const clientKey = hmac(hash, salted, 'Client Key');
     const storedKey = createHash(hash).update(clientKey).digest();
-    this.#serverSignature = hmac(hash, hmac(hash, saltedPassword, 'Server Key'), signed);
+    this.#serverSignature = hmac(hash, hmac(hash, salted, 'Server Key'), signed);
     const proof = exclusiveOr(clientKey, hmac(hash, storedKey, signed)).toString('base64');
     this.proofs.push(proof);
     this.#step = 'server-final';

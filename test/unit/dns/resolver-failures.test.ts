@@ -24,11 +24,24 @@ test('calls servfail what is not given without checking either', LIMIT, async ()
   await assert.rejects(on.resolver.tlsa(465, 'smtp.test', never()), { name: 'DnsError', reason: 'servfail' });
 });
 
-test('fails when one of A and AAAA fails', LIMIT, async () => {
+test('takes the addresses of A when AAAA fails', LIMIT, async () => {
   await using on = await stage((query) => [
     response(query, query.type === 'A' ? { answers: [a('host.test', '127.0.0.1')] } : { code: SERVFAIL }),
   ]);
+  assert.deepEqual((await on.resolver.addresses('host.test', never())).records, ['127.0.0.1']);
+});
+
+test('fails when A fails and there is no AAAA', LIMIT, async () => {
+  await using on = await stage((query) => [response(query, query.type === 'A' ? { code: SERVFAIL } : {})]);
   await assert.rejects(on.resolver.addresses('host.test', never()), { name: 'DnsError', reason: 'servfail' });
+});
+
+test('fails when one of A and AAAA is bogus, whatever the other is', LIMIT, async () => {
+  await using on = await stage((query) => {
+    if (query.type === 'A') return [response(query, { answers: [a('host.test', '127.0.0.1')] })];
+    return [response(query, query.isUnchecked ? {} : { code: SERVFAIL })];
+  });
+  await assert.rejects(on.resolver.addresses('host.test', never()), { name: 'DnsError', reason: 'bogus' });
 });
 
 for (const code of [1, 4, REFUSED, 6, 9]) {

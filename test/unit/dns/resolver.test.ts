@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { a, cname, response, tlsa, type Respond } from '../../support/dns-server.ts';
 import { always, LIMIT, never, NOERROR, NXDOMAIN, stage, TLSA_NAME } from './resolver-stage.ts';
 
-test('gives A and AAAA together, secure when both are', LIMIT, async () => {
+test('gives A and AAAA together', LIMIT, async () => {
   await using on = await stage((query) => [
     response(query, {
       isSecure: true,
@@ -26,7 +26,7 @@ test('gives A and AAAA together, secure when both are', LIMIT, async () => {
 });
 
 for (const insecure of ['A', 'AAAA']) {
-  test(`does not call addresses secure when ${insecure} is not`, LIMIT, async () => {
+  test(`asks for TLSA records when only ${insecure} is not secure`, LIMIT, async () => {
     await using on = await stage((query) => [
       response(query, {
         isSecure: query.type !== insecure,
@@ -34,9 +34,14 @@ for (const insecure of ['A', 'AAAA']) {
       }),
     ]);
     const { isSecure, records } = await on.resolver.addresses('host.test', never());
-    assert.deepEqual({ isSecure, records }, { isSecure: false, records: ['127.0.0.1'] });
+    assert.deepEqual({ isSecure, records }, { isSecure: true, records: ['127.0.0.1'] });
   });
 }
+
+test('does not call addresses secure when neither is', LIMIT, async () => {
+  await using on = await stage(always({ answers: [a('host.test', '127.0.0.1')] }));
+  assert.equal((await on.resolver.addresses('host.test', never())).isSecure, false);
+});
 
 test('takes addresses of one end of two chains only', LIMIT, async () => {
   await using on = await stage((query) => [

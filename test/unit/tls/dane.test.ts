@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 
 import { anchorIn, describes, usableRecords } from '../../../src/tls/dane.ts';
+import { hasWeakKey, spkiSha256 } from '../../../src/tls/spki.ts';
 import type { TlsaRecord } from '../../../src/tls/tlsa.ts';
 import { TestAuthority, type Identity } from '../../support/pki.ts';
 
@@ -98,6 +99,20 @@ describe('anchorIn', () => {
 
   test('does not take the certificate of the server itself for an authority', () => {
     assert.equal(anchorIn(CHAIN, [recordOf(leaf, 2, 0, 1), recordOf(leaf, 2, 1, 0)]), undefined);
+  });
+
+  test('does not take the certificate of the server for an authority when it is sent twice', () => {
+    assert.equal(anchorIn([LEAF, LEAF, ...CHAIN.slice(1)], [recordOf(leaf, 2, 0, 1)]), undefined);
+  });
+
+  test('passes over a certificate whose key nobody knows, which any stranger can send', () => {
+    const strange = withUnknownKey(intermediate);
+    assert.throws(() => strange.publicKey);
+    const chain = [LEAF, strange, ...CHAIN.slice(1)];
+    assert.equal(anchorIn(chain, [recordOf(intermediate, 2, 1, 1)]), CHAIN[1]);
+    assert.equal(describes(recordOf(intermediate, 3, 1, 1), strange), false);
+    assert.equal(spkiSha256(strange), undefined);
+    assert.equal(hasWeakKey(strange), true);
   });
 
   test('finds the one nearest to the server where several are described', () => {
@@ -193,4 +208,13 @@ function hasStronger({ usage, selector, matchingType }: TlsaRecord, among: reado
     matchingType === 1 &&
     among.some((one) => one.usage === usage && one.selector === selector && one.matchingType === 2)
   );
+}
+
+/** With one octet of the algorithm of its key changed, id-ecPublicKey (RFC 5480 §2.1.1). */
+function withUnknownKey(identity: Identity): X509Certificate {
+  const der = Buffer.from(certificateOf(identity).raw);
+  const at = der.indexOf(Buffer.from('06072a8648ce3d0201', 'hex'));
+  assert.ok(at > 0);
+  der[at + 8] = 0x7f;
+  return new X509Certificate(der);
 }

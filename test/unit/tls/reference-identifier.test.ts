@@ -44,7 +44,8 @@ test('finds an address in an iPAddress entry only', () => {
 test('reads a host as configured', () => {
   assert.deepEqual(referenceIdentifier('bücher.example'), { kind: 'dns', name: 'xn--bcher-kva.example' });
   assert.deepEqual(referenceIdentifier('[::1]'), { kind: 'ip', address: '::1' });
-  for (const host of ['', 'a..b', '-a.test', 'a b', '*.example.test', 'a'.repeat(64)]) {
+  const numbers = ['0x7f.1', '2130706433', '1.2.3', '1.2.3.4.'];
+  for (const host of ['', 'a..b', '-a.test', 'a b', '*.example.test', 'a'.repeat(64), ...numbers]) {
     assert.equal(referenceIdentifier(host), undefined, host);
   }
 });

@@ -17,7 +17,8 @@ import { GOOD_KEYWORDS, ScriptedUpstream } from '../../support/scripted-upstream
 
 const authority = new TestAuthority();
 const identity: Identity = authority.issue({ san: 'DNS:localhost,DNS:other.test' });
-const trust = new Trust({ addedAnchors: [authority.caPem], isAnchorsOnly: true });
+const ANCHORS = { addedAnchors: [authority.caPem], isAnchorsOnly: true };
+const trust = new Trust(ANCHORS);
 const log = { emit: (): void => undefined };
 const pin = authority.pin(identity);
 const otherPin = authority.pin(authority.issue());
@@ -110,6 +111,12 @@ const STRICTER: readonly (readonly [what: string, weaker: () => Target, stronger
       }),
   ],
   ['fewer anchors', () => target({ trust: new Trust({ addedAnchors: [authority.caPem] }) }), () => target()],
+  ['DANE', () => target(), () => target({ authentication: { by: 'dane', otherwise: 'pkix' } })],
+  [
+    'a client certificate',
+    () => target(),
+    () => target({ trust: new Trust({ ...ANCHORS, clientIdentity: identity }) }),
+  ],
   ['another account', () => target(), () => target({ credentials: account('bob') })],
   ['an account', () => target({ credentials: undefined }), () => target()],
 ];

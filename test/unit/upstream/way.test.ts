@@ -170,11 +170,12 @@ describe('the names that SRV records add', () => {
     });
   }
 
-  test('do not make an address a host', async () => {
-    const [way] = await ways(DOMAIN, {
-      srv: { _submissions: { records: [srv(0, 465, '192.0.2.25')], isSecure: false } },
-    });
-    assert.deepEqual(identityOf(way), [['example.test'], undefined]);
+  test('are none where the target is an address, which only an operator can vouch for', async () => {
+    for (const isSecure of [true, false]) {
+      const records = [srv(0, 465, '192.0.2.25'), srv(1, 465, 'mail.example.test')];
+      const found = await ways(DOMAIN, { srv: { _submissions: { records, isSecure } } });
+      assert.deepEqual(found.map(wayText), [{ host: 'mail.example.test', port: 465 }]);
+    }
   });
 });
 
