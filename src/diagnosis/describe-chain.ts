@@ -35,10 +35,19 @@ function describe(certificate: X509Certificate): CertificateFinding {
   return {
     subject: shown(oneLine(subject)),
     issuer: shown(oneLine(issuer)),
-    notBefore: validFromDate.toISOString(),
-    notAfter: validToDate.toISOString(),
-    daysLeft: Math.floor((validToDate.getTime() - Date.now()) / DAY_MS),
+    notBefore: dateText(validFromDate),
+    notAfter: dateText(validToDate),
+    daysLeft: isDate(validToDate) ? Math.floor((validToDate.getTime() - Date.now()) / DAY_MS) : undefined,
   };
+}
+
+/** Any stranger can send a certificate whose dates are none. */
+function dateText(date: Date): string | undefined {
+  return isDate(date) ? date.toISOString() : undefined;
+}
+
+function isDate(date: Date): boolean {
+  return !Number.isNaN(date.getTime());
 }
 
 /** Node writes a distinguished name with one attribute a line. */

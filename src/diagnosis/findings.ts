@@ -98,8 +98,8 @@ export interface HandshakeFinding {
   readonly protocol: string;
   readonly cipher: string;
   readonly group: string;
-  /** The value for SEALPOST_TLS_PIN_SHA256, of the server's own certificate. */
-  readonly pin: string;
+  /** The value for SEALPOST_TLS_PIN_SHA256, of the server's own certificate; absent for a key that nobody knows. */
+  readonly pin?: string | undefined;
   /** As sent, the server's own first. */
   readonly certificates: readonly CertificateFinding[];
 }
@@ -109,11 +109,11 @@ export interface CertificateFinding {
   readonly issuer: string;
   /** subjectAltName; of the server's own certificate only. */
   readonly names?: readonly string[] | undefined;
-  /** ISO 8601, UTC. */
-  readonly notBefore: string;
-  readonly notAfter: string;
+  /** ISO 8601, UTC; absent where the certificate has no date there. */
+  readonly notBefore?: string | undefined;
+  readonly notAfter?: string | undefined;
   /** Negative when it has expired. */
-  readonly daysLeft: number;
+  readonly daysLeft?: number | undefined;
 }
 
 /** Known only of a peer that was authenticated. */

@@ -5,7 +5,7 @@ import type { LookFinding } from './findings.ts';
 
 /** In the order of the ports. */
 export function distinctPins(looks: readonly LookFinding[]): readonly string[] {
-  return [...new Set(looks.flatMap(({ handshake }) => (handshake === undefined ? [] : [handshake.pin])))];
+  return [...new Set(looks.map(({ handshake }) => handshake?.pin).filter((pin) => pin !== undefined))];
 }
 
 /** For people, where there are none. */

@@ -149,11 +149,13 @@ function certificateRows(handshake: HandshakeFinding | undefined): readonly Row[
     if (index > 0) return [[label, facts.join('; ')]];
     const names = (certificate.names ?? []).join(', ');
     const own: readonly Row[] = facts.map((text) => [label, text]);
-    return [...own, [label, names === '' ? 'no names' : `for ${names}`], ['SPKI pin', pin]];
+    return [...own, [label, names === '' ? 'no names' : `for ${names}`], ['SPKI pin', pin ?? 'none: a key that is not known']];
   });
 }
 
 function validity({ notBefore, notAfter, daysLeft }: CertificateFinding): string {
+  if (notBefore === undefined || notAfter === undefined || daysLeft === undefined)
+    return 'valid at no time that can be read';
   const left = daysLeft < 0 ? 'expired' : `${daysLeft} days left${daysLeft < SOON_DAYS ? ', soon' : ''}`;
   return `valid ${notBefore.slice(0, 10)} to ${notAfter.slice(0, 10)} (${left})`;
 }
