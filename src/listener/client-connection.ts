@@ -1,8 +1,8 @@
 /**
  * One client's connection: smtp-server's command loop, STARTTLS and AUTH, with the mail commands given to the relay.
  *
- * Guarantees: replies to mail commands are the relay's, verbatim; a command is answered before the next is read; the
- * relay is told of the end of the connection whenever it comes.
+ * Guarantees: replies to mail commands are the relay's, verbatim and in order; a command is answered before the next is
+ * begun, but for RCPT behind RCPT (RFC 2920 §3.1); the relay is told of the end of the connection whenever it comes.
  * Overrides members of smtp-server 3.21.6, which package.json pins, because its public API cannot hold a 354, mirror a
  * reply, keep an address as it was written, or greet at once.
  */
@@ -30,14 +30,21 @@ export interface ConnectionContext {
 /** For a client's TLS handshake after STARTTLS. */
 const HANDSHAKE_MS = 30_000;
 
+/** RCPT commands of one client that may be under way; more wait. */
+const MAX_RECIPIENTS_UNDER_WAY = 100;
+
 const GOING_AWAY = ownReply([421, '4.3.2'], 'The relay is shutting down; send it again later.');
 const NO_DOMAIN = ownReply([501, '5.5.4'], 'Say who you are: EHLO name.');
 
 export class ClientConnection extends SMTPConnection {
   readonly #context: ConnectionContext;
   readonly #relay: RelaySession;
-  /** Whether the client waits for the relay, not the relay for the client. */
-  #isRelayBusy = false;
+  /** What the client waits for the relay to do; 0 when the relay waits for the client. */
+  #underWay = 0;
+  /** The last of the replies to RCPT that are still to come, in order; undefined when there is none. */
+  #recipients: Promise<void> | undefined;
+  #recipientsUnderWay = 0;
+  #isCorked = false;
   #isDraining = false;
 
   constructor(
@@ -54,7 +61,7 @@ export class ClientConnection extends SMTPConnection {
   /** Ends the session now, or after the transaction that is under way. */
   drain(): void {
     this.#isDraining = true;
-    if (!this.#isRelayBusy) this.#endIfDrained();
+    if (this.#underWay === 0) this.#endIfDrained();
   }
 
   /** Theirs waits 100 ms for early talkers; old devices talk early, and the others would wait for nothing. */
@@ -68,7 +75,7 @@ export class ClientConnection extends SMTPConnection {
     parser.oncommand = (command, callback) => this._onCommand(command, callback);
     parser.on('error', (error) => this.send(421, `Error: ${error.message}`));
     // The client will send no more: what it pipelined has been served by now, and an unfinished message is cut off.
-    parser.on('finish', () => this.close());
+    parser.on('finish', () => this.#afterRecipients(() => this.close()));
     const first = new FirstOctets();
     parser.admits = (octets) => this.#admits(first.judge(octets));
     return parser;
@@ -89,12 +96,17 @@ export class ClientConnection extends SMTPConnection {
     });
     // While a handshake runs, `_socket` is still the plain one: nothing may be written between its records.
     if (!this._upgrading && this._socket.writable) this._socket.write(lines.join(''));
+    if (code === 220) this.#uncork(); // TLS begins right behind it
     if (code === 421) this.close();
   }
 
   override _onCommand(command: Buffer, callback?: () => void): void {
-    if (this.#isDraining && !this.#relay.isInTransaction) this.#endIfDrained();
-    else super._onCommand(command, callback);
+    const begin = (): void => {
+      if (this.#isDraining && !this.#relay.isInTransaction) this.#endIfDrained();
+      else super._onCommand(command, callback);
+    };
+    if (RCPT.test(command.toString('latin1', 0, 5))) begin();
+    else this.#afterRecipients(begin);
   }
 
   override handler_EHLO(command: Buffer, callback: () => void): void {
@@ -109,8 +121,31 @@ export class ClientConnection extends SMTPConnection {
     this.#answer(async () => this.#relay.mail(command.subarray('MAIL '.length), this.secure), callback);
   }
 
+  /** Read on before it is answered: the recipients that a client pipelines leave in one flight. */
   override handler_RCPT(command: Buffer, callback: () => void): void {
-    this.#answer(async () => this.#relay.rcpt(command.subarray('RCPT '.length)), callback);
+    const before = this.#recipients;
+    const reply = this.#busy(async () => this.#relay.rcpt(command.subarray('RCPT '.length)));
+    this.#recipientsUnderWay += 1;
+    const answered = this.#answered(reply, before).finally(() => {
+      this.#recipientsUnderWay -= 1;
+      if (this.#recipients === answered) this.#recipients = undefined;
+    });
+    this.#recipients = answered;
+    if (this.#recipientsUnderWay < MAX_RECIPIENTS_UNDER_WAY) return callback();
+    this.#afterRecipients(callback);
+  }
+
+  /** Sends the reply behind those before it. Never rejects. */
+  async #answered(awaited: Promise<Reply>, before: Promise<void> | undefined): Promise<void> {
+    const reply = await awaited.catch((error: unknown) => this.#mistake(error));
+    await before;
+    this.#sendReply(reply);
+    this.#endIfDrained();
+  }
+
+  #afterRecipients(act: () => void): void {
+    if (this.#recipients === undefined) return act();
+    void this.#recipients.then(act).catch((error: unknown) => void this.#mistake(error));
   }
 
   override handler_DATA(_command: Buffer, callback: () => void): void {
@@ -159,7 +194,7 @@ export class ClientConnection extends SMTPConnection {
 
   /** The idle timeout is the client's: while the relay works, for minutes if need be, the client is not idle. */
   override _onTimeout(): void {
-    if (this.#isRelayBusy && !this._closing) this._armTimeout();
+    if (this.#underWay > 0 && !this._closing) this._armTimeout();
     else super._onTimeout();
   }
 
@@ -226,11 +261,11 @@ export class ClientConnection extends SMTPConnection {
   }
 
   async #busy<T>(action: () => Promise<T>): Promise<T> {
-    this.#isRelayBusy = true;
+    this.#underWay += 1;
     try {
       return await action();
     } finally {
-      this.#isRelayBusy = false;
+      this.#underWay -= 1;
     }
   }
 
@@ -242,7 +277,24 @@ export class ClientConnection extends SMTPConnection {
 
   /** `false`: the text has its enhanced code already; smtp-server would choose one of its own. */
   #sendReply(reply: Reply): void {
+    this.#cork();
     this.send(reply.code, [...reply.lines], false);
+  }
+
+  /** Replies that come together leave together. */
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    const socket = this._socket;
+    socket.cork();
+    process.nextTick(() => {
+      this.#isCorked = false;
+      socket.uncork();
+    });
+  }
+
+  #uncork(): void {
+    if (this.#isCorked) this._socket.uncork();
   }
 
   #admits(foreign: ForeignProtocol | undefined): boolean {
@@ -253,5 +305,7 @@ export class ClientConnection extends SMTPConnection {
     return false;
   }
 }
+
+const RCPT = /^RCPT(?: |$)/i;
 
 const PROTOCOLS: Readonly<Record<string, Arrival['protocol']>> = { S: 'ESMTPS', A: 'ESMTPA', SA: 'ESMTPSA' };

@@ -39,6 +39,8 @@ export class Delivery {
   readonly #began = performance.now();
   #lease: Lease;
   #transaction: Transaction;
+  /** The replacement of a kept hop that had died; one at most. */
+  #renewal: Promise<void> | undefined;
   #recipients = 0;
   #content: Content | undefined;
   /** Set once: the answer to whatever is still asked of this transaction. */
@@ -192,16 +194,20 @@ export class Delivery {
 
   /**
    * A kept hop may have died unnoticed: as long as the upstream has answered nothing, the envelope goes to a new one,
-   * once.
+   * once. Of several recipients that are under way the first to notice renews the lease, and the others follow.
+   *
+   * Runs up to the sending without a pause, so that what is asked for in one go leaves in one flight.
    */
   async #sendRcpt(argument: PathArgument): Promise<Reply> {
-    const isFirst = this.#transaction.isUnsent;
-    if (isFirst && !this.#lease.hop.isReady) await this.#renewLease();
+    if (this.#transaction.isUnsent && !this.#lease.hop.isReady) this.#renewal ??= this.#renewLease();
+    if (this.#renewal !== undefined) await this.#renewal;
+    const { isReused } = this.#lease;
     try {
       return await this.#transaction.rcpt(rcptCommand(argument, this.#lease.hop.capabilities));
     } catch (error) {
-      if (!isFirst || !this.#lease.isReused || !isStaleHop(error)) throw error;
-      await this.#renewLease();
+      if (!isReused || !isStaleHop(error)) throw error;
+      this.#renewal ??= this.#renewLease();
+      await this.#renewal;
       return this.#transaction.rcpt(rcptCommand(argument, this.#lease.hop.capabilities));
     }
   }

@@ -19,6 +19,8 @@ export class Transaction {
   readonly #timeouts: HopTimeouts;
   readonly #command: CommandLine<'MAIL'>;
   #mail: Promise<Reply> | undefined;
+  /** The end of the RCPT before, for an upstream that takes one command at a time. */
+  #turn = Promise.resolve();
   #hasRecipient = false;
   #body: Body | undefined;
   #isMailRefused = false;
@@ -52,7 +54,8 @@ export class Transaction {
   }
 
   /**
-   * Sends a RCPT, the first one in one flight with MAIL where the upstream pipelines.
+   * Sends a RCPT: at once where the upstream pipelines, so that the first is in one flight with MAIL and the others with
+   * it if they are asked for in one go (RFC 2920 §3.1); else after what was sent before has been answered.
    *
    * @returns the upstream's reply, 25x, 4xx or 5xx
    * @throws {RelayError} refused at `mail`, or with 421 | protocol | lost
@@ -60,9 +63,22 @@ export class Transaction {
   async rcpt(command: CommandLine<'RCPT'>): Promise<Reply> {
     const { commandMs } = this.#timeouts;
     this.#mail ??= this.#channel.send(this.#command, 'mail', commandMs);
-    if (!this.#capabilities.has('PIPELINING')) this.#expectMail(await this.#mail);
-    const sent = this.#channel.send(command, 'rcpt', commandMs);
-    this.#expectMail(await this.#mail);
+    if (this.#capabilities.has('PIPELINING'))
+      return this.#answered(this.#channel.send(command, 'rcpt', commandMs));
+    const before = this.#turn;
+    const ended = Promise.withResolvers<void>();
+    this.#turn = ended.promise;
+    try {
+      this.#expectMail(await this.#mail);
+      await before;
+      return await this.#answered(this.#channel.send(command, 'rcpt', commandMs));
+    } finally {
+      ended.resolve();
+    }
+  }
+
+  async #answered(sent: Promise<Reply>): Promise<Reply> {
+    if (this.#mail !== undefined) this.#expectMail(await this.#mail);
     const reply = await sent;
     // RFC 5321 §3.8: 421 ends the session, and with it the recipients accepted before.
     if (reply.code === 421) throw new RelayError({ kind: 'refused', phase: 'rcpt', reply });
