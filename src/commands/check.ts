@@ -3,13 +3,13 @@
  */
 import { parseArgs, styleText } from 'node:util';
 
-import { loadNamedUpstreams } from '../config/named-upstreams.ts';
-import { loadSettings, type Settings } from '../config/settings.ts';
-import type { Destination } from '../config/targets.ts';
+import { loadNamedUpstreams, type NamedUpstreams } from '../config/named-upstreams.ts';
+import type { Settings } from '../config/settings.ts';
 import { parseUpstreams } from '../config/upstream-list.ts';
-import { Diagnostician, type Subject } from '../diagnosis/diagnose.ts';
+import { Diagnostician } from '../diagnosis/diagnose.ts';
 import { distinctPins, whyNoPin } from '../diagnosis/pins.ts';
 import { renderText, type Paint, type Tone } from '../diagnosis/render-text.ts';
+import type { Subject } from '../diagnosis/subject.ts';
 import { Trust } from '../tls/trust.ts';
 import { EXIT, printProblems } from './exit.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
@@ -19,13 +19,19 @@ const USAGE = `Usage: sealpost check [--json | --pin] [--no-color] [UPSTREAM…]
 
 Each UPSTREAM is written as in SEALPOST_UPSTREAM; without one, what SEALPOST_UPSTREAM says is
 checked. All other variables count as for serve; configured credentials are offered only to
-upstreams that are configured.
+upstreams that are configured: the same host and port, under the pin= and server-name= that are
+configured for them.
 
 --json      prints one JSON document
 --pin       prints only what to copy to SEALPOST_TLS_PIN_SHA256, one line for each key
 --no-color  prints no colours on a terminal either
 
-Exit code 0: mail would be delivered.
+Exit code
+   0  mail would be delivered: by each upstream that is named here, or by one at least of those
+      that are configured; with --pin, a key was found
+  64  this command line cannot be understood
+  69  mail would not be delivered; with --pin, no key was found
+  78  a variable is wrong or missing
 `;
 
 /** Of the connect timeout; the rest is for the process itself and for saying goodbye. */
@@ -38,18 +44,13 @@ interface Request {
   readonly isPlain: boolean;
 }
 
-interface Found {
-  readonly settings: Settings;
-  readonly strangers: ReadonlySet<Destination>;
-}
-
 /** @returns the exit code: 0 when mail would be delivered, or a key was found; 69, 64, 78 */
 export async function check(args: readonly string[], out: NodeJS.WriteStream): Promise<number> {
   out.on('error', () => undefined); // a reader that has left has read enough
   try {
     const request = requestOf(args);
     if (request === 'help') return await print(out, USAGE, EXIT.ok);
-    const loaded = loadFor(request.upstreams);
+    const loaded = loadNamedUpstreams(request.upstreams);
     return 'problems' in loaded ? printProblems(loaded.problems) : await checkAll(request, loaded, out);
   } catch (error) {
     if (!isUsageError(error)) throw error;
@@ -87,13 +88,7 @@ function requireUpstream(text: string, index: number): void {
   }
 }
 
-function loadFor(upstreams: readonly string[]): ReturnType<typeof loadNamedUpstreams> {
-  if (upstreams.length > 0) return loadNamedUpstreams(upstreams);
-  const loaded = loadSettings();
-  return 'problems' in loaded ? loaded : { settings: loaded.settings, strangers: new Set() };
-}
-
-async function checkAll(request: Request, found: Found, out: NodeJS.WriteStream): Promise<number> {
+async function checkAll(request: Request, found: NamedUpstreams, out: NodeJS.WriteStream): Promise<number> {
   const { settings } = found;
   const { targets, around, validating } = upstreamsOf(settings, { emit: () => undefined });
   const diagnostician = new Diagnostician({
@@ -117,7 +112,7 @@ async function checkAll(request: Request, found: Found, out: NodeJS.WriteStream)
 /** Our client certificate, too, is for the upstreams that are configured. */
 function subjectsOf(
   targets: ReturnType<typeof upstreamsOf>['targets'],
-  { settings, strangers }: Found,
+  { settings, strangers }: NamedUpstreams,
 ): readonly Subject[] {
   if (strangers.size === 0) return targets.map((target) => ({ target, isWithheld: false }));
   const anonymous = new Trust({ ...settings.trust, clientIdentity: undefined });
@@ -139,10 +134,10 @@ async function printPins(
   subjects: readonly Subject[],
   out: NodeJS.WriteStream,
 ): Promise<number> {
-  const looks = await diagnostician.look(subjects.map(({ target }) => target));
-  const pins = distinctPins(looks);
+  const probes = await diagnostician.presentedKeys(subjects.map(({ target }) => target));
+  const pins = distinctPins(probes);
   if (pins.length === 0) {
-    process.stderr.write(`sealpost: no key was found: ${whyNoPin(looks)}\n`);
+    process.stderr.write(`sealpost: no key was found: ${whyNoPin(probes)}\n`);
     return EXIT.unavailable;
   }
   process.stderr.write(

@@ -1,10 +1,11 @@
 /**
  * Settings for upstreams that are named on the command line instead of in SEALPOST_UPSTREAM.
  *
- * Guarantees: credentials that are configured go to the upstreams that are configured. One that is named gets them only
- * if it is one of these, by its very name, or if none is configured at all.
+ * Guarantees: credentials that are configured go to the upstreams that are configured, and only under the proof that is
+ * configured with them. One that is named gets them only if it is one of these, or if none is configured at all.
  */
 import { identifierText } from '../tls/reference-identifier.ts';
+import type { Pins } from '../tls/peer-identity.ts';
 import type { Place } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
 import { loadSettings, type Settings } from './settings.ts';
@@ -22,30 +23,63 @@ export interface NamedUpstreams {
 export type LoadedNamed = NamedUpstreams | { readonly problems: readonly Problem[] };
 
 /**
- * @param texts each as in SEALPOST_UPSTREAM, see `parseUpstreams`; at least one
+ * @param texts each as in SEALPOST_UPSTREAM, see `parseUpstreams`; where there are none, the configured upstreams count
  */
 export function loadNamedUpstreams(texts: readonly string[], environment = process.env): LoadedNamed {
   const { name } = TABLE.upstreams;
+  const isNamed = texts.length > 0;
   const isConfigured = isSet(environment[name]) || isSet(environment[`${name}_FILE`]);
-  const loaded = loadSettings(isConfigured ? environment : { ...environment, [name]: texts.join(',') });
-  if ('problems' in loaded) return loaded;
+  const replaces = isNamed && !isConfigured;
+  const loaded = loadSettings(replaces ? { ...environment, [name]: texts.join(',') } : environment);
+  if ('problems' in loaded) return isNamed || isConfigured ? loaded : withHint(loaded.problems, name);
   const { settings } = loaded;
-  if (!isConfigured) return { settings, strangers: new Set() };
+  if (!isNamed || !isConfigured) return { settings, strangers: new Set() };
   const configured = readTable(readEnvironment(environment).container);
-  const named: Values = { ...configured, upstreams: texts.flatMap((text) => parseUpstreams(text)) };
-  const problems = trustFaults(named);
-  return problems.length > 0 ? { problems } : withoutForeignCredentials(settings, configured, named);
+  const entries = texts.flatMap((text) => parseUpstreams(text)).map((entry) => recognised(entry, configured));
+  const problems = trustFaults({ ...configured, upstreams: entries.map(({ entry }) => entry) });
+  return problems.length > 0 ? { problems } : withoutForeignCredentials(settings, configured, entries);
 }
 
-function withoutForeignCredentials(settings: Settings, configured: Values, named: Values): NamedUpstreams {
+function withHint(problems: readonly Problem[], name: string): LoadedNamed {
+  const hinted = ({ variable, text }: Problem): Problem => ({
+    variable,
+    text: variable === name ? `${text}, or name one: sealpost check HOST` : text,
+  });
+  return { problems: problems.map(hinted) };
+}
+
+interface NamedEntry {
+  readonly entry: UpstreamEntry;
+  readonly isConfigured: boolean;
+  /** Whether it came with credentials of its own. */
+  readonly hasLogin: boolean;
+}
+
+/** An entry that is a configured one takes from it what it does not say itself: who the peer must be, and the login. */
+function recognised(entry: UpstreamEntry, configured: Values): NamedEntry {
+  const hasLogin = entry.login !== undefined;
+  const known = configured.upstreams.find((one) => isSamePeer(entry, one, configured));
+  if (known === undefined) return { entry, isConfigured: false, hasLogin };
+  const { pins, serverName } = known;
+  return {
+    entry: { place: entry.place, login: entry.login ?? known.login, pins, serverName },
+    isConfigured: true,
+    hasLogin,
+  };
+}
+
+function withoutForeignCredentials(
+  settings: Settings,
+  configured: Values,
+  entries: readonly NamedEntry[],
+): NamedUpstreams {
   const strangers = new Set<Destination>();
   const hasCredentials = destinationsOf(configured).some(({ credentials }) => credentials !== undefined);
-  const destinations = destinationsOf(named).map((destination, index): Destination => {
-    const entry = named.upstreams[index];
-    const known = entry === undefined ? undefined : configuredLike(entry, settings.destinations);
-    if (known !== undefined)
-      return entry?.login === undefined ? { ...destination, credentials: known.credentials } : destination;
-    const isOwn = entry?.login !== undefined && destination.credentials?.kind === 'password';
+  const upstreams = entries.map(({ entry }) => entry);
+  const destinations = destinationsOf({ ...configured, upstreams }).map((destination, index): Destination => {
+    const { isConfigured = false, hasLogin = false } = entries[index] ?? {};
+    if (isConfigured) return destination;
+    const isOwn = hasLogin && destination.credentials?.kind === 'password';
     const stranger = isOwn ? destination : { ...destination, credentials: undefined };
     if (hasCredentials) strangers.add(stranger);
     return stranger;
@@ -53,19 +87,27 @@ function withoutForeignCredentials(settings: Settings, configured: Values, named
   return { settings: { ...settings, destinations }, strangers };
 }
 
-/** The configured one of the same host, of the same port where there are several. */
-function configuredLike(
-  { place }: UpstreamEntry,
-  configured: readonly Destination[],
-): Destination | undefined {
-  const same = configured.filter((one) => hostOf(one.place) === hostOf(place));
-  return same.find((one) => sharesPort(one.place, place)) ?? same[0];
+/** The same host and port, and no other key or name than the configured one. */
+function isSamePeer(entry: UpstreamEntry, one: UpstreamEntry, { pins, serverName }: Values): boolean {
+  if (hostOf(one.place) !== hostOf(entry.place) || !sharesPort(one.place, entry.place)) return false;
+  if (entry.pins !== undefined && !hasSamePins(entry.pins, one.pins ?? pins)) return false;
+  const expected = one.serverName ?? serverName;
+  return (
+    entry.serverName === undefined ||
+    (expected !== undefined && identifierText(entry.serverName) === identifierText(expected))
+  );
+}
+
+function hasSamePins(pins: Pins, others: Pins | undefined): boolean {
+  if (others === undefined) return false;
+  return pins.every((pin) => others.includes(pin)) && others.every((pin) => pins.includes(pin));
 }
 
 function hostOf(place: Place): string {
   return place.kind === 'srv' ? `srv:${place.domain.name}` : identifierText(place.reference);
 }
 
+/** `srv:` has none: the host is all there is to compare. */
 function sharesPort(one: Place, other: Place): boolean {
   if (one.kind === 'srv' || other.kind === 'srv') return true;
   return one.endpoints.some(({ port }) => other.endpoints.some((endpoint) => endpoint.port === port));

@@ -4,55 +4,57 @@
 import { isIPv6 } from 'node:net';
 
 import type { Failure } from '../protocol/failure.ts';
-import { failureReply } from '../relay/failure-reply.ts';
+import { failureReply, isCertificateRefusal } from '../relay/failure-reply.ts';
 import { wayText, type Way } from '../upstream/way.ts';
-import type { LookFinding, ResolverState, Verdict } from './findings.ts';
+import type { ProbeFinding, UnbelievedResolver, Verdict } from './findings.ts';
 import { shown } from './foreign-text.ts';
 import { LoginNotTried } from './login-turns.ts';
+import { resolverSentence } from './resolver-proof.ts';
 
 const MAX_CHARACTERS = 600;
 
 /** @param failed why there is no hop; undefined when there was one */
-export function verdictOf(way: Way, failed: Failure | LoginNotTried | undefined, look: LookFinding): Verdict {
-  if (failed === undefined) return { word: 'secured', sentence: 'Mail would be delivered by this port.' };
-  if (failed instanceof LoginNotTried)
-    return {
-      word: 'auth',
-      reason: 'not-tried',
-      sentence: `The login was not tried on this port: ${failed.detail}.`,
-    };
-  const verdict = failureVerdict(failed, misdirection(way, failed, look));
+export function verdictOf(
+  way: Way,
+  failed: Failure | LoginNotTried | undefined,
+  probe: ProbeFinding,
+): Verdict {
+  if (failed === undefined) return { outcome: 'secured', sentence: 'Mail would be delivered by this port.' };
+  if (failed instanceof LoginNotTried) {
+    const sentence = `The login was not tried on this port: ${failed.detail}.`;
+    return { outcome: 'refused', failure: 'auth', reason: 'not-tried', sentence };
+  }
+  const verdict = failureVerdict(failed, misdirection(way, failed, probe));
   // A port that speaks TLS at once is a good one of the other kind: what it lacks is STARTTLS.
-  const lacksStarttls = way.endpoint.tls === 'starttls' && look.speaks === 'tls' && isAtBeginning(failed);
-  return lacksStarttls ? { ...verdict, word: 'starttls-not-supported' } : verdict;
+  const lacksStarttls = way.endpoint.tls === 'starttls' && probe.speaks === 'tls' && isAtBeginning(failed);
+  if (!lacksStarttls) return verdict;
+  const { reason, sentence } = verdict;
+  return { outcome: 'insecure', resultType: 'starttls-not-supported', reason, sentence };
 }
 
 /** For an upstream that has no port to look at, too. */
 export function failureVerdict(failed: Failure, sentence = sentenceFor(failed)): Verdict {
-  const word = failed.kind === 'tls' ? failed.resultType : failed.kind;
-  return { word, reason: reasonOf(failed), sentence: shown(sentence, MAX_CHARACTERS) };
+  const told = { reason: reasonOf(failed), sentence: shown(sentence, MAX_CHARACTERS) };
+  return failed.kind === 'tls'
+    ? { outcome: 'insecure', resultType: failed.resultType, ...told }
+    : { outcome: 'refused', failure: failed.kind, ...told };
 }
 
 /** Where a resolver has to be believed and has not shown that it can be. */
-export function unbelievedVerdict(resolver: Exclude<ResolverState, 'proven'>): Verdict {
+export function unbelievedVerdict(resolver: UnbelievedResolver): Verdict {
   return {
-    word: 'dnssec-invalid',
-    reason: `resolver-${resolver}`,
+    outcome: 'insecure',
+    resultType: 'dnssec-invalid',
+    reason: `resolver-${resolver.state}`,
     sentence: resolverSentence(resolver),
   };
-}
-
-export function resolverSentence(resolver: Exclude<ResolverState, 'proven'>): string {
-  return resolver === 'not-validating'
-    ? 'The resolver of SEALPOST_DNS_RESOLVER answers for a name whose signatures are wrong, so it does not validate DNSSEC; name one that does.'
-    : 'It could not be shown that the resolver of SEALPOST_DNS_RESOLVER validates DNSSEC; name one that answers, and with SEALPOST_DNS_BOGUS_NAME a name with wrong signatures that it can reach.';
 }
 
 /** The answer to the wrong question: the port is fine, the way of beginning is not. */
 function misdirection(
   way: Way,
   failed: Failure,
-  { speaks, offersStarttls }: LookFinding,
+  { speaks, offersStarttls }: ProbeFinding,
 ): string | undefined {
   const { tls } = way.endpoint;
   const at = hostAndPort(way);
@@ -66,8 +68,8 @@ function misdirection(
     return `What answers at ${at} is no mail server: it speaks neither SMTP nor TLS; check the port.`;
   if (speaks === 'nothing')
     return `What listens at ${at} takes the connection and says nothing, with TLS and without; check the port, and any firewall or proxy before it.`;
-  if (tls === 'implicit' && speaks === 'tls' && failed.kind === 'unreachable')
-    return `TLS works at ${at}, but no SMTP greeting comes inside it; check that this is the port of a mail server.`;
+  if (speaks === 'hangs-up')
+    return `What listens at ${at} takes the connection and hangs up at once, with TLS and without; check the port, whether the server lets this host in, and any firewall or proxy before it.`;
   return undefined;
 }
 
@@ -84,8 +86,10 @@ function isAboutCertificate({ resultType, reason }: Failure & { kind: 'tls' }): 
 
 function sentenceFor(failed: Failure): string {
   // What the relay says of this tells a client to send its message again.
-  if (failed.kind === 'lost')
+  if (failed.kind === 'lost' && !isCertificateRefusal(failed.reason))
     return `The connection was lost at ${failed.phase} (${failed.reason}); the upstream's own log may say why.`;
+  if (failed.kind === 'unsupported' && failed.extension === 'REQUIRETLS')
+    return 'SEALPOST_REQUIRETLS=require keeps mail from an upstream that does not offer REQUIRETLS, as this one does not: set SEALPOST_REQUIRETLS to when-offered, or name an upstream that offers it.';
   const [line = ''] = failureReply(failed, 'temporary').lines;
   return line.replace(/^[245]\.\d+\.\d+ /, '');
 }

@@ -5,6 +5,7 @@
  * Guarantees: no member is a place for a secret; text from the other side is printable and bounded (foreign-text.ts).
  */
 import type { DnsFaultReason } from '../dns/dns-error.ts';
+import type { Validation } from '../dns/resolver.ts';
 import type { Failure } from '../protocol/failure.ts';
 import type { TlsResultType } from '../protocol/tls-result.ts';
 import type { Proof } from '../tls/peer-identity.ts';
@@ -15,14 +16,23 @@ export interface Diagnosis {
   /** Whether mail would be delivered; the exit code says the same. */
   readonly delivers: boolean;
   /** What the resolver of SEALPOST_DNS_RESOLVER did with a bogus name; absent where none is named. */
-  readonly resolver?: ResolverState | undefined;
+  readonly resolver?: ResolverFinding | undefined;
   /** Sentences about what is not good and does not keep mail from being delivered. */
   readonly warnings: readonly string[];
   readonly upstreams: readonly UpstreamFinding[];
 }
 
-/** See `ValidatingResolver.proveValidation`. */
-export type ResolverState = 'proven' | 'not-validating' | 'unproven';
+export interface ResolverFinding {
+  /** See `Validation`. */
+  readonly state: Validation['state'];
+  /** Why nothing could be shown; absent where it says that the bogus name does not exist. */
+  readonly fault?: DnsFaultReason | undefined;
+}
+
+/** One that is not to be believed. */
+export interface UnbelievedResolver extends ResolverFinding {
+  readonly state: Exclude<Validation['state'], 'proven'>;
+}
 
 /** `unproven`: the resolver has not shown that it validates, so whatever it says about it is not believed. */
 export type DnssecState = 'secure' | 'insecure' | 'bogus' | 'unproven';
@@ -65,7 +75,7 @@ export interface TlsaText {
 }
 
 /** One port, and how we are told to begin TLS on it. */
-export interface PortFinding extends LookFinding {
+export interface PortFinding extends ProbeFinding {
   readonly host: string;
   readonly port: number;
   readonly tls: Endpoint['tls'];
@@ -79,7 +89,7 @@ export interface PortFinding extends LookFinding {
 }
 
 /** What anybody who connects can see, authenticated or not. */
-export interface LookFinding {
+export interface ProbeFinding {
   readonly tcp?: TcpFinding | undefined;
   /** What the port speaks first; absent where that did not become clear. */
   readonly speaks?: Speech | undefined;
@@ -91,8 +101,11 @@ export interface LookFinding {
 
 export type TcpFinding = { readonly address: string; readonly ms: number } | { readonly reason: string };
 
-/** `tls`: TLS from the first octet; `smtp`: clear text; `other`: neither of them; `nothing`: it is silent. */
-export type Speech = 'tls' | 'smtp' | 'other' | 'nothing';
+/**
+ * `tls`: TLS from the first octet; `smtp`: clear text; `other`: neither of them; `nothing`: it is silent; `hangs-up`: it
+ * ends the connection at once, without a word.
+ */
+export type Speech = 'tls' | 'smtp' | 'other' | 'nothing' | 'hangs-up';
 
 export interface HandshakeFinding {
   readonly protocol: string;
@@ -144,17 +157,28 @@ export interface Offers {
 
 export interface LoginFinding {
   /**
-   * `none`: no credentials are set; `withheld`: they are for other upstreams; `not-reached`: the port had failed before;
+   * `not-needed`: no AUTH took place, the client certificate speaks for us; `none`: no credentials are set; `withheld`: they are for other upstreams; `not-reached`: the port had failed before;
    * `not-tried`: another port of the upstream did not accept them; `failed`: the connection broke off.
    */
-  readonly outcome: 'accepted' | 'refused' | 'failed' | 'none' | 'withheld' | 'not-reached' | 'not-tried';
+  readonly outcome:
+    'accepted' | 'not-needed' | 'refused' | 'failed' | 'none' | 'withheld' | 'not-reached' | 'not-tried';
+  /** With `accepted`: the SASL mechanism. */
+  readonly mechanism?: string | undefined;
   /** What the server said, or why it was not tried. */
   readonly detail?: string | undefined;
 }
 
+/**
+ * Its members have the names and values of the log of `serve`: `outcome` is the second half of the event (`hop.secured`,
+ * `hop.insecure`, `hop.refused`).
+ */
 export interface Verdict {
-  /** `secured`: mail would be delivered; else a result type of RFC 8460 §4.3, or what else failed. */
-  readonly word: 'secured' | TlsResultType | Exclude<Failure['kind'], 'tls'>;
+  /** `secured`: mail would be delivered; `insecure`: the hop could not be secured; `refused`: for another reason. */
+  readonly outcome: 'secured' | 'insecure' | 'refused';
+  /** With `insecure`: RFC 8460 §4.3. */
+  readonly resultType?: TlsResultType | undefined;
+  /** With `refused`: what failed. */
+  readonly failure?: Exclude<Failure['kind'], 'tls'> | undefined;
   /** A code for programs, not a sentence. */
   readonly reason?: string | undefined;
   /** What to change. */

@@ -3,18 +3,19 @@
  */
 import type { Failure } from '../protocol/failure.ts';
 import { replyText } from '../protocol/reply.ts';
-import type { Subject } from './diagnose.ts';
 import type { LoginFinding } from './findings.ts';
 import { shown } from './foreign-text.ts';
 import { LoginNotTried } from './login-turns.ts';
+import type { Subject } from './subject.ts';
 import type { Outcome } from './verdict.ts';
 
-export function loginFinding({ target, isWithheld }: Subject, { failed, secured }: Outcome): LoginFinding {
+export function loginFinding({ target, isWithheld }: Subject, outcome: Outcome): LoginFinding {
+  const { failed, secured, mechanism } = outcome;
   if (target.credentials === undefined) return { outcome: isWithheld ? 'withheld' : 'none' };
   if (failed instanceof LoginNotTried) return { outcome: 'not-tried', detail: failed.detail };
-  if (failed === undefined || failed.kind === 'unsupported')
-    return { outcome: secured === undefined ? 'not-reached' : 'accepted' };
-  return refusal(failed);
+  if (failed !== undefined && failed.kind !== 'unsupported') return refusal(failed);
+  if (secured === undefined) return { outcome: 'not-reached' };
+  return mechanism === undefined ? { outcome: 'not-needed' } : { outcome: 'accepted', mechanism };
 }
 
 function refusal(failed: Failure): LoginFinding {

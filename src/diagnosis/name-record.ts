@@ -6,7 +6,7 @@ import type { Answer, MailService, NameService, SrvRecord } from '../dns/answer.
 import { DnsError, type DnsFaultReason } from '../dns/dns-error.ts';
 import { usableRecords } from '../tls/dane.ts';
 import type { TlsaRecord } from '../tls/tlsa.ts';
-import type { DnssecState, NameFinding, ResolverState, SrvText, TlsaText } from './findings.ts';
+import type { DnssecState, NameFinding, ResolverFinding, SrvText, TlsaText } from './findings.ts';
 import { shown } from './foreign-text.ts';
 
 /** In the order of asking, whichever answer comes first. */
@@ -39,11 +39,11 @@ export class NameRecord implements NameService {
     return kept(this.#srv, `${service}._tcp.${domain}`, this.#names.srv(service, domain, signal));
   }
 
-  addressFindings(resolver: ResolverState | undefined): readonly NameFinding<string>[] {
+  addressFindings(resolver: ResolverFinding | undefined): readonly NameFinding<string>[] {
     return this.#addresses.map((asked) => finding(asked, resolver, (records) => records));
   }
 
-  tlsaFindings(resolver: ResolverState | undefined): readonly NameFinding<TlsaText>[] {
+  tlsaFindings(resolver: ResolverFinding | undefined): readonly NameFinding<TlsaText>[] {
     return this.#tlsa.map((asked) =>
       finding(asked, resolver, (records, state) => {
         const usable = state === 'secure' ? usableRecords(records) : undefined;
@@ -53,7 +53,7 @@ export class NameRecord implements NameService {
     );
   }
 
-  srvFindings(resolver: ResolverState | undefined): readonly NameFinding<SrvText>[] {
+  srvFindings(resolver: ResolverFinding | undefined): readonly NameFinding<SrvText>[] {
     return this.#srv.map((asked) =>
       finding(asked, resolver, (records) =>
         records.map(({ target, port, priority, weight }) => ({
@@ -82,7 +82,7 @@ async function kept<T>(record: Asked<T>[], name: string, asking: Promise<Answer<
 
 function finding<T, U>(
   { name, answer, fault }: Asked<T>,
-  resolver: ResolverState | undefined,
+  resolver: ResolverFinding | undefined,
   texts: (records: readonly T[], state: DnssecState | undefined) => readonly U[],
 ): NameFinding<U> {
   const dnssec = stateOf(answer, fault, resolver);
@@ -93,10 +93,10 @@ function finding<T, U>(
 function stateOf(
   answer: Answer<unknown> | undefined,
   fault: DnsFaultReason | undefined,
-  resolver: ResolverState | undefined,
+  resolver: ResolverFinding | undefined,
 ): DnssecState | undefined {
   if (resolver === undefined) return undefined;
-  if (resolver !== 'proven') return 'unproven';
+  if (resolver.state !== 'proven') return 'unproven';
   if (answer !== undefined) return answer.isSecure ? 'secure' : 'insecure';
   return fault === 'bogus' ? 'bogus' : undefined;
 }

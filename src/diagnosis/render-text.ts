@@ -8,12 +8,14 @@ import type {
   LoginFinding,
   NameFinding,
   PortFinding,
+  ResolverFinding,
   SecuredFinding,
   SrvText,
   TlsaText,
   UpstreamFinding,
   Verdict,
 } from './findings.ts';
+import { unprovenText } from './resolver-proof.ts';
 
 /** What a piece of text is; how that looks is the caller's business. */
 export type Tone = 'title' | 'label' | 'good' | 'bad' | 'warning';
@@ -50,7 +52,8 @@ function upstreamLines(upstream: UpstreamFinding, paint: Paint): readonly string
   ];
 }
 
-const WITHHELD = 'credentials belong to other upstreams: not offered';
+const WITHHELD =
+  'the configured credentials are for other upstreams (host, port, pin= and server-name= count): not offered';
 
 function portLines(port: PortFinding, paint: Paint): readonly string[] {
   const begin = port.tls === 'implicit' ? 'TLS from the first octet' : 'STARTTLS, required';
@@ -70,9 +73,9 @@ function portLines(port: PortFinding, paint: Paint): readonly string[] {
   ];
 }
 
-function verdictLine({ word, reason, sentence }: Verdict, paint: Paint): string {
+function verdictLine({ outcome, resultType, failure, reason, sentence }: Verdict, paint: Paint): string {
   const why = reason === undefined || reason === '' ? '' : ` (${reason})`;
-  const judged = paint(word === 'secured' ? 'good' : 'bad', word);
+  const judged = paint(outcome === 'secured' ? 'good' : 'bad', resultType ?? failure ?? outcome);
   return `    ${paint('label', 'verdict'.padEnd(LABEL_WIDTH))} ${judged}${why}: ${sentence}`;
 }
 
@@ -128,6 +131,7 @@ function clearRows({ greeting, offersStarttls, speaks }: PortFinding): readonly 
   if (greeting !== undefined) found.push(['greeting', greeting]);
   if (offersStarttls !== undefined) found.push(['STARTTLS', offersStarttls ? 'offered' : 'not offered']);
   if (speaks === 'nothing') found.push(['greeting', 'none: the port is silent']);
+  if (speaks === 'hangs-up') found.push(['greeting', 'none: the port hangs up at once']);
   if (speaks === 'other') found.push(['greeting', 'neither SMTP nor TLS']);
   return found;
 }
@@ -149,7 +153,11 @@ function certificateRows(handshake: HandshakeFinding | undefined): readonly Row[
     if (index > 0) return [[label, facts.join('; ')]];
     const names = (certificate.names ?? []).join(', ');
     const own: readonly Row[] = facts.map((text) => [label, text]);
-    return [...own, [label, names === '' ? 'no names' : `for ${names}`], ['SPKI pin', pin ?? 'none: a key that is not known']];
+    return [
+      ...own,
+      [label, names === '' ? 'no names' : `for ${names}`],
+      ['SPKI pin', pin ?? 'none: a key that is not known'],
+    ];
   });
 }
 
@@ -182,10 +190,12 @@ function securedRows(secured: SecuredFinding | undefined): readonly Row[] {
   ];
 }
 
-function loginRows({ outcome, detail = '' }: LoginFinding): readonly Row[] {
+function loginRows({ outcome, detail = '', mechanism = '' }: LoginFinding): readonly Row[] {
   switch (outcome) {
     case 'accepted':
-      return [['login', 'accepted']];
+      return [['login', `accepted by ${mechanism}`]];
+    case 'not-needed':
+      return [['login', 'none was needed: the certificate speaks for us']];
     case 'refused':
     case 'failed':
       return [['login', `${outcome}: ${detail}`]];
@@ -199,13 +209,13 @@ function loginRows({ outcome, detail = '' }: LoginFinding): readonly Row[] {
   }
 }
 
-function resolverText(resolver: NonNullable<Diagnosis['resolver']>): string {
-  switch (resolver) {
+function resolverText({ state, fault }: ResolverFinding): string {
+  switch (state) {
     case 'proven':
       return 'validates DNSSEC: it refuses a bogus name';
     case 'not-validating':
       return 'does not validate DNSSEC: it answers for a bogus name';
     case 'unproven':
-      return 'has not shown that it validates DNSSEC';
+      return `has not shown that it validates DNSSEC: ${unprovenText(fault)}`;
   }
 }

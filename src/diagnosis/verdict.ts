@@ -20,12 +20,14 @@ export interface Outcome {
   /** Why mail would not be delivered; undefined when it would. */
   readonly failed?: Failure | LoginNotTried | undefined;
   readonly secured?: SecuredFinding | undefined;
+  /** That logged us in, if any did. */
+  readonly mechanism?: string | undefined;
 }
 
 export interface VerdictOptions {
   readonly around: HopSurroundings;
   readonly deadline: Deadline;
-  /** Aborts when the look has shown that waiting leads nowhere. */
+  /** Aborts when the probe has shown that waiting leads nowhere. */
   readonly givenUp: AbortSignal;
   readonly turns: LoginTurns;
   /** What the upstream must offer. */
@@ -66,9 +68,9 @@ export class VerdictFinder {
     const mayAuth = async (): Promise<void> => turns.take(ended.promise, deadline.signal);
     try {
       const quiet = { ...around, log: SILENT };
-      const opened = await new WayOpener(target, this.#way, quiet, deadline, { givenUp, mayAuth }).open();
-      this.#connections.push(opened.hop.quit());
-      return { failed: this.#lack(opened.hop), secured: describeHop(opened.hop) };
+      const { hop } = await new WayOpener(target, this.#way, quiet, deadline, { givenUp, mayAuth }).open();
+      this.#connections.push(hop.quit());
+      return { failed: this.#lack(hop), secured: describeHop(hop), mechanism: hop.mechanism };
     } catch (error) {
       if (error instanceof LoginNotTried) return { failed: error };
       if (!(error instanceof RelayError)) throw error;

@@ -16,8 +16,8 @@ import {
   type Response,
 } from './dns-message.ts';
 import { DnsError, asDnsError } from './dns-error.ts';
-import type { Transport } from './exchange.ts';
 import { MessageStream } from './message-stream.ts';
+import type { Transport } from './transport.ts';
 
 /** How long each datagram waits for its answer before the question is sent again; the last one waits to the end. */
 const ATTEMPTS_MS = [1_500, 3_000, Infinity];

@@ -8,18 +8,27 @@
 import type { TlsaRecord } from '../tls/tlsa.ts';
 import type { Trust } from '../tls/trust.ts';
 import type { Answer, MailService, NameService, SrvRecord } from './answer.ts';
-import { asDnsError, DnsError } from './dns-error.ts';
+import { asDnsError, DnsError, type DnsFaultReason } from './dns-error.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { NOERROR, NXDOMAIN, SERVFAIL, type Question, type Response } from './dns-message.ts';
 import { domainName } from './domain-name.ts';
-import type { Transport } from './exchange.ts';
 import { PlainTransport } from './plain-transport.ts';
 import { A, AAAA, readAnswer, SRV, TLSA, type RecordKind, type TimedAnswer } from './record-set.ts';
 import type { ResolverAddress } from './resolver-address.ts';
 import { TlsTransport } from './tls-transport.ts';
+import type { Transport } from './transport.ts';
 
 /** For everything that one question takes: repetition, TCP, the handshake, the second question without checking. */
 const LOOKUP_MS = 10_000;
+
+/** What a resolver did with a name whose signatures are wrong. */
+export type Validation =
+  /** It refuses the name, and has the data all the same. */
+  | { readonly state: 'proven' }
+  /** It answers. */
+  | { readonly state: 'not-validating' }
+  /** Nothing is known; without `fault` it says that there is no such name. */
+  | { readonly state: 'unproven'; readonly fault?: DnsFaultReason | undefined };
 
 export interface ResolverOptions {
   /** Milliseconds, never going back. */
@@ -82,25 +91,20 @@ export class ValidatingResolver implements NameService {
    * Shows whether the resolver validates, by a name whose signatures are wrong.
    *
    * @param bogusName has an A record
-   * @returns `proven`: it refuses the name and has the data all the same; `not-validating`: it answers;
-   *   `unproven`: neither, so nothing is known
    */
-  async proveValidation(
-    bogusName: string,
-    signal: AbortSignal,
-  ): Promise<'proven' | 'not-validating' | 'unproven'> {
+  async proveValidation(bogusName: string, signal: AbortSignal): Promise<Validation> {
     try {
       const question = { type: 'A', name: domainName(bogusName) } as const;
       return await this.#inTime(async (end) => {
         const checked = await this.#transport.exchange({ ...question, isUnchecked: false }, end);
-        if (checked.code === NOERROR) return 'not-validating';
-        if (checked.code !== SERVFAIL) return 'unproven';
+        if (checked.code === NOERROR) return { state: 'not-validating' };
+        if (checked.code !== SERVFAIL) return unproven(checked);
         const unchecked = await this.#transport.exchange({ ...question, isUnchecked: true }, end);
-        return unchecked.code === NOERROR ? 'proven' : 'unproven';
+        return unchecked.code === NOERROR ? { state: 'proven' } : unproven(unchecked);
       }, signal);
     } catch (error) {
       if (!(error instanceof DnsError)) throw error;
-      return 'unproven';
+      return { state: 'unproven', fault: error.reason };
     }
   }
 
@@ -155,4 +159,9 @@ export class ValidatingResolver implements NameService {
 
 function isAnswer({ code }: Response): boolean {
   return code === NOERROR || code === NXDOMAIN;
+}
+
+function unproven({ code }: Response): Validation {
+  if (code === NXDOMAIN) return { state: 'unproven' };
+  return { state: 'unproven', fault: code === SERVFAIL ? 'servfail' : 'refused' };
 }

@@ -12,8 +12,8 @@ import type { Trust } from '../tls/trust.ts';
 import { VerifiedTls } from '../tls/verified-tls.ts';
 import type { Question, Response } from './dns-message.ts';
 import { DnsError } from './dns-error.ts';
-import type { Transport } from './exchange.ts';
 import { MessageStream } from './message-stream.ts';
+import type { Transport } from './transport.ts';
 
 /** Less than what servers allow (RFC 7766 §6.2.3 speaks of seconds), enough for a burst of questions. */
 const IDLE_MS = 5_000;

@@ -36,6 +36,8 @@ export interface Events {
     readonly cipher: string;
     readonly group: string;
     readonly fingerprint: string;
+    /** SASL; `none` where no AUTH took place. */
+    readonly mechanism: string;
     readonly ms: number;
   };
   /** Not one octet came back for a ClientHello with post-quantum key shares; a smaller one is tried. */

@@ -35,10 +35,7 @@ export function failureReply(failure: Failure, onTlsFailure: TlsFailureReply): R
     case 'unreachable':
       return ownReply([451, '4.4.1'], unreachableSentence(failure));
     case 'lost':
-      return ownReply(
-        [451, '4.4.2'],
-        `The connection to the upstream was lost at ${failure.phase} (${failure.reason}); send it again.`,
-      );
+      return ownReply([451, '4.4.2'], lostSentence(failure));
     case 'outcome-unknown':
       return ownReply(
         [451, '4.4.2'],
@@ -105,11 +102,24 @@ function unreachableSentence({
 }: Failure & { kind: 'unreachable' }): string {
   if (phase === 'connect')
     return `The upstream could not be reached (${reason}); check SEALPOST_UPSTREAM and the network.`;
-  if (/_ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(reason))
-    return `The upstream does not accept the relay's certificate (${reason}); give it one that it knows with SEALPOST_TLS_CLIENT_CERT_FILE.`;
+  if (isCertificateRefusal(reason)) return certificateSentence(reason);
   if (isInsideTls)
     return `The upstream sent no greeting inside TLS (${reason}); check the port, and whether it wants a client certificate (SEALPOST_TLS_CLIENT_CERT_FILE).`;
   return `The upstream sent no greeting (${reason}); if its port begins with TLS, write smtps:// in SEALPOST_UPSTREAM.`;
+}
+
+function lostSentence({ phase, reason }: Failure & { kind: 'lost' }): string {
+  if (isCertificateRefusal(reason)) return certificateSentence(reason);
+  return `The connection to the upstream was lost at ${phase} (${reason}); send it again.`;
+}
+
+/** TLS 1.3 lets a server say so only after the handshake, whatever is under way by then (RFC 8446 §4.4.2.4). */
+export function isCertificateRefusal(reason: string): boolean {
+  return /_ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/.test(reason);
+}
+
+function certificateSentence(reason: string): string {
+  return `The upstream does not accept the relay's certificate (${reason}); give it one that it knows with SEALPOST_TLS_CLIENT_CERT_FILE.`;
 }
 
 function unsupportedReply(extension: Extension): Reply {

@@ -11,7 +11,7 @@ import { isRefusal, type Reply } from '../protocol/reply.ts';
 import type { ChannelBinding } from '../tls/channel-binding.ts';
 import type { Channel } from './channel.ts';
 import { chooseMechanism } from './sasl/choose.ts';
-import { SaslError, type Mechanism } from './sasl/mechanism.ts';
+import { SaslError, type Mechanism, type MechanismName } from './sasl/mechanism.ts';
 import { withoutEcho } from './sasl/without-echo.ts';
 import type { Credentials } from './target.ts';
 
@@ -31,22 +31,28 @@ export interface AuthenticationOptions {
   readonly binding: ChannelBinding | undefined;
 }
 
-/** @throws {RelayError} auth, or what the channel throws */
+/**
+ * @returns the mechanism that was spoken; undefined where none was, because the client certificate is enough
+ * @throws {RelayError} auth, or what the channel throws
+ */
 export async function authenticate(
   channel: Channel<'AUTH'>,
   capabilities: Capabilities,
   credentials: Credentials,
   { timeoutMs, binding }: AuthenticationOptions,
-): Promise<void> {
+): Promise<MechanismName | undefined> {
   const mechanism = guarded(undefined, () =>
     chooseMechanism(capabilities.authMechanisms, credentials, binding),
   );
-  if (mechanism === 'certificate-alone') return;
+  if (mechanism === 'certificate-alone') return undefined;
   if (mechanism === undefined)
     throw new RelayError({ kind: 'auth', phase: 'auth', reason: 'no-common-mechanism' });
   const sent: string[] = [];
   const reply = await converse(channel, mechanism, sent, timeoutMs);
-  if (reply.code === 235) return guarded(mechanism, () => mechanism.conclude?.());
+  if (reply.code === 235) {
+    guarded(mechanism, () => mechanism.conclude?.());
+    return mechanism.name;
+  }
   if (!isRefusal(reply)) throw channel.desynchronised('auth', reply);
   const password = credentials.kind === 'password' ? [credentials.password.reveal()] : [];
   throw new RelayError({

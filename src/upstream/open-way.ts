@@ -72,7 +72,8 @@ export class WayOpener {
     try {
       const located = await locate(this.#target, this.#way, this.#around.names, this.#signal);
       const hop = await this.#secure(located);
-      this.#around.log.emit('hop.secured', { ...this.#ids, ...hop.evidence, ms: this.#ms });
+      const mechanism = hop.mechanism ?? 'none';
+      this.#around.log.emit('hop.secured', { ...this.#ids, ...hop.evidence, mechanism, ms: this.#ms });
       return { hid: this.#hid, target: this.#target, way: this.#way, hop };
     } catch (error) {
       if (error instanceof RelayError && !this.#race.givenUp.aborted) this.#report(error.failure);

@@ -12,6 +12,7 @@ import type { TlsEvidence, VerifiedTls } from '../tls/verified-tls.ts';
 import { authenticate } from './authenticate.ts';
 import { Channel } from './channel.ts';
 import type { Deadline } from './deadline.ts';
+import type { MechanismName } from './sasl/mechanism.ts';
 import type { Credentials, HopSettings, HopTimeouts } from './target.ts';
 import { Transaction } from './transaction.ts';
 
@@ -33,6 +34,8 @@ export class SecuredHop {
   readonly capabilities: Capabilities;
   /** Inside TLS; undefined after STARTTLS. For people who ask what is there; nothing depends on it. */
   readonly greeting: Reply | undefined;
+  /** That logged us in; undefined where no AUTH took place. For people, too. */
+  readonly mechanism: MechanismName | undefined;
   /** Transactions begun on this hop. */
   transactions = 0;
   readonly #channel: Channel<SecuredVerb>;
@@ -41,12 +44,13 @@ export class SecuredHop {
 
   private constructor(
     channel: Channel<SecuredVerb>,
-    learnt: Pick<SecuredHop, 'capabilities' | 'greeting' | 'evidence'>,
+    learnt: Pick<SecuredHop, 'capabilities' | 'greeting' | 'evidence' | 'mechanism'>,
     timeouts: HopTimeouts,
   ) {
     this.#channel = channel;
     this.capabilities = learnt.capabilities;
     this.greeting = learnt.greeting;
+    this.mechanism = learnt.mechanism;
     this.evidence = learnt.evidence;
     this.#timeouts = timeouts;
   }
@@ -69,15 +73,17 @@ export class SecuredHop {
       const said = greeting === 'greets' ? await greetingOf(channel, timeoutMs()) : undefined;
       const reply = await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs());
       const capabilities = expectCapabilities(channel, reply);
+      let mechanism: MechanismName | undefined;
       if (credentials !== undefined) {
         await opening.mayAuth();
-        await authenticate(channel, capabilities, credentials, {
+        mechanism = await authenticate(channel, capabilities, credentials, {
           timeoutMs,
           binding: verified.channelBinding,
         });
       }
       channel.assertOpen(credentials === undefined ? 'ehlo' : 'auth'); // a reply too many has ended it
-      return new SecuredHop(channel, { capabilities, greeting: said, evidence: verified.evidence }, timeouts);
+      const { evidence } = verified;
+      return new SecuredHop(channel, { capabilities, greeting: said, evidence, mechanism }, timeouts);
     } catch (error) {
       void channel.quit(CommandLine.quit());
       throw error;

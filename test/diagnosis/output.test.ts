@@ -127,12 +127,19 @@ describe('A command line that is wrong', () => {
     const { code, stdout } = await runCheck(['--help']);
     assert.equal(code, 0);
     assert.match(stdout, /^Usage: sealpost check/);
+    for (const exitCode of [0, 64, 69, 78]) assert.match(stdout, new RegExp(`^ +${exitCode}  `, 'm'));
+    assert.match(stdout, /by each upstream that is named here/);
   });
 });
 
 describe('Variables that are wrong', () => {
   const environments: readonly (readonly [string, readonly string[], Variables, RegExp])[] = [
-    ['no upstream anywhere', [], {}, /SEALPOST_UPSTREAM is required/],
+    [
+      'no upstream anywhere',
+      [],
+      {},
+      /^sealpost: SEALPOST_UPSTREAM is required, or name one: sealpost check HOST$/m,
+    ],
     [
       'a wrong upstream beside an argument',
       ['localhost'],

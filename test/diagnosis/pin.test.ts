@@ -32,6 +32,7 @@ describe('--pin', { concurrency: 4 }, () => {
       using client = await SmtpDialog.open(relay.port());
       assert.equal((await client.send('Subject: pinned\r\n\r\nHello')).code, 250);
       assert.equal(upstream.messages.length, 1);
+      assert.equal((await relay.event('hop.secured'))['mechanism'], 'none');
     });
   }
 

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { checkAsJson, type Checked } from '../support/check-run.ts';
+import { checkAsJson, type Checked, wordOf } from '../support/check-run.ts';
 import { CANARY_PASSWORD } from '../support/hostile-canary.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { ScriptedUpstream, SILENCE, type Script } from '../support/scripted-upstream.ts';
@@ -67,7 +67,7 @@ async function check(context: TestContext, at465: Behind, at587: Behind): Promis
 }
 
 function words({ upstream }: Scene): readonly string[] {
-  return upstream.ports.map(({ port, verdict }) => `${port} ${verdict.word}`);
+  return upstream.ports.map(({ port, verdict }) => `${port} ${wordOf(verdict)}`);
 }
 
 describe('A host with two ports', { concurrency: 3 }, () => {
@@ -109,10 +109,23 @@ describe('A host with two ports', { concurrency: 3 }, () => {
     if (scene === undefined) return;
     assert.deepEqual(scene.logins, { 465: 1, 587: 0 });
     const [at465, at587] = scene.upstream.ports;
-    assert.deepEqual([at465?.verdict.word, at465?.login.outcome], ['auth', 'refused']);
-    assert.deepEqual([at587?.verdict.word, at587?.verdict.reason], ['auth', 'not-tried']);
+    assert.deepEqual([wordOf(at465?.verdict), at465?.login.outcome], ['auth', 'refused']);
+    assert.deepEqual([wordOf(at587?.verdict), at587?.verdict.reason], ['auth', 'not-tried']);
     assert.deepEqual(at587?.login, { outcome: 'not-tried', detail: 'refused on port 465' });
     assert.ok(at587.secured !== undefined, 'what it offers is told all the same');
+    assert.equal(scene.code, 69);
+  });
+
+  test('gets none delivered when the port that comes first refuses the login, though the other took it', async (context) => {
+    const slowlyRefusing: Behind = {
+      answer: async (line) => {
+        if (line.startsWith('EHLO')) await delay(300); // so that 587 comes first here
+        return line.startsWith('AUTH') ? '535 5.7.8 no\r\n' : undefined;
+      },
+    };
+    const scene = await check(context, slowlyRefusing, {});
+    if (scene === undefined) return;
+    assert.deepEqual(words(scene), ['465 auth', '587 secured']);
     assert.equal(scene.code, 69);
   });
 

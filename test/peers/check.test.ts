@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { checkAsJson, runCheck } from '../support/check-run.ts';
+import { checkAsJson, runCheck, wordOf } from '../support/check-run.ts';
 import { CANARY_PASSWORD } from '../support/hostile-canary.ts';
 import { startChasquid } from '../support/peers/chasquid.ts';
 import { startDnssec, type Dnssec } from '../support/peers/dnssec.ts';
@@ -69,7 +69,7 @@ for (const server of SERVERS) {
       assert.ok(!stdout.includes(PASSWORD), 'no password in the output');
       const ports = diagnosis.upstreams.flatMap((upstream) => upstream.ports);
       assert.deepEqual(
-        ports.map(({ port, verdict, login: { outcome } }) => [port, verdict.word, outcome]),
+        ports.map(({ port, verdict, login: { outcome } }) => [port, wordOf(verdict), outcome]),
         [
           [peer.submissionsPort, 'secured', 'accepted'],
           [peer.submissionPort, 'secured', 'accepted'],
@@ -105,14 +105,13 @@ for (const server of SERVERS) {
         const wrongScheme = await runCheck(swapped, { ...login(peer, peer.password), ...limit });
         assert.ok(wrongScheme.stdout.includes(`use smtps://localhost:${implicit}`), wrongScheme.stdout);
         assert.ok(wrongScheme.stdout.includes(`use smtp://localhost:${starttls}`), wrongScheme.stdout);
-        assert.ok(wrongScheme.ms < 8_000, `${wrongScheme.ms} ms`);
         const wrongPassword = await checkAsJson(urlsOf(peer).slice(0, 1), login(peer, CANARY_PASSWORD));
         assert.deepEqual(
-          [wrongPassword.port.verdict.word, wrongPassword.port.login.outcome],
+          [wordOf(wrongPassword.port.verdict), wrongPassword.port.login.outcome],
           ['auth', 'refused'],
         );
         const stranger = await checkAsJson(urlsOf(peer).slice(1));
-        assert.equal(stranger.port.verdict.word, 'certificate-not-trusted');
+        assert.equal(wordOf(stranger.port.verdict), 'certificate-not-trusted');
         for (const { code } of [wrongScheme, wrongPassword, stranger]) assert.equal(code, 69);
       },
     );
@@ -176,12 +175,12 @@ describe('With a validating resolver', () => {
   test('believes it, shows the TLSA record, and is "secured" by it', LIMIT, async () => {
     const url = `smtps://smtp.secure.test:${upstream.port}`;
     const { diagnosis, port, code } = await checkAsJson([url], variables());
-    assert.equal(diagnosis.resolver, 'proven');
+    assert.deepEqual(diagnosis.resolver, { state: 'proven' });
     assert.equal(port.addresses.dnssec, 'secure');
     const [tlsa] = port.tlsa ?? [];
     assert.equal(tlsa?.dnssec, 'secure');
     assert.deepEqual(tlsa.records, [{ text: authority.tlsa(identity, 3, 1, 1), isUsable: true }]);
-    assert.deepEqual([port.verdict.word, port.secured?.authenticatedBy], ['secured', 'dane-ee']);
+    assert.deepEqual([wordOf(port.verdict), port.secured?.authenticatedBy], ['secured', 'dane-ee']);
     assert.equal(code, 0);
   });
 
@@ -189,7 +188,7 @@ describe('With a validating resolver', () => {
     const urls = [`smtp://smtp.insecure.test:${second.port}`, `smtps://smtp.bogus.test:${upstream.port}`];
     const { diagnosis, code } = await checkAsJson(urls, variables());
     const found = diagnosis.upstreams.flatMap(({ ports }) =>
-      ports.map(({ addresses, tlsa, verdict }) => [addresses.dnssec, tlsa, verdict.word]),
+      ports.map(({ addresses, tlsa, verdict }) => [addresses.dnssec, tlsa, wordOf(verdict)]),
     );
     assert.deepEqual(found, [
       ['insecure', [], 'secured'],
@@ -201,7 +200,7 @@ describe('With a validating resolver', () => {
   test('finds the ports of srv:, DNSSEC-secure and not', LIMIT, async () => {
     const secure = await checkAsJson(['srv:secure.test'], variables());
     assert.equal(secure.upstream.srv?.[0]?.dnssec, 'secure');
-    assert.deepEqual([secure.port.port, secure.port.verdict.word], [upstream.port, 'secured']);
+    assert.deepEqual([secure.port.port, wordOf(secure.port.verdict)], [upstream.port, 'secured']);
     assert.equal(secure.code, 0);
     const insecure = await checkAsJson(['srv:insecure.test'], variables());
     assert.deepEqual(
@@ -211,7 +210,7 @@ describe('With a validating resolver', () => {
         ['insecure', 1],
       ],
     );
-    assert.equal(insecure.port.verdict.word, 'certificate-host-mismatch');
+    assert.equal(wordOf(insecure.port.verdict), 'certificate-host-mismatch');
     assert.equal(insecure.code, 69);
   });
 
@@ -221,8 +220,8 @@ describe('With a validating resolver', () => {
       [url],
       variables({ SEALPOST_DNS_RESOLVER: dnssec.authoritative }),
     );
-    assert.equal(diagnosis.resolver, 'not-validating');
-    assert.equal(port.verdict.word, 'dnssec-invalid');
+    assert.deepEqual(diagnosis.resolver, { state: 'not-validating' });
+    assert.equal(wordOf(port.verdict), 'dnssec-invalid');
     assert.match(port.verdict.sentence, /SEALPOST_DNS_RESOLVER/);
     assert.equal(port.addresses.dnssec, 'unproven');
     assert.equal(code, 69);
@@ -234,8 +233,8 @@ describe('With a validating resolver', () => {
       [url],
       variables({ SEALPOST_DNS_BOGUS_NAME: 'no-such-name.test' }),
     );
-    assert.equal(diagnosis.resolver, 'unproven');
-    assert.equal(port.verdict.word, 'dnssec-invalid');
+    assert.deepEqual(diagnosis.resolver, { state: 'unproven' });
+    assert.equal(wordOf(port.verdict), 'dnssec-invalid');
     assert.match(port.verdict.sentence, /SEALPOST_DNS_BOGUS_NAME/);
   });
 });

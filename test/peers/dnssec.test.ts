@@ -191,11 +191,11 @@ for (const [way, address] of WAYS) {
     });
 
     test('finds the resolver proven by a bogus name, and by no other', LIMIT, async () => {
-      assert.equal(await resolver.proveValidation('smtp.bogus.test', patience()), 'proven');
-      assert.equal(await resolver.proveValidation('smtp.expired.test', patience()), 'proven');
-      assert.equal(await resolver.proveValidation('smtp.secure.test', patience()), 'not-validating');
-      assert.equal(await resolver.proveValidation('missing.secure.test', patience()), 'unproven');
-      assert.equal(await resolver.proveValidation('smtp.refused.test', patience()), 'unproven');
+      assert.equal((await resolver.proveValidation('smtp.bogus.test', patience())).state, 'proven');
+      assert.equal((await resolver.proveValidation('smtp.expired.test', patience())).state, 'proven');
+      assert.equal((await resolver.proveValidation('smtp.secure.test', patience())).state, 'not-validating');
+      assert.equal((await resolver.proveValidation('missing.secure.test', patience())).state, 'unproven');
+      assert.equal((await resolver.proveValidation('smtp.refused.test', patience())).state, 'unproven');
     });
   });
 }
@@ -208,7 +208,7 @@ test('never believes the name server of the zone itself, which validates nothing
   );
   assert.equal((await resolver.addresses('smtp.secure.test', patience())).isSecure, false);
   assert.equal((await resolver.tlsa(587, 'smtp.secure.test', patience())).isSecure, false);
-  assert.equal(await resolver.proveValidation('smtp.bogus.test', patience()), 'not-validating');
+  assert.equal((await resolver.proveValidation('smtp.bogus.test', patience())).state, 'not-validating');
   resolver.close();
 });
 

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-import type { Diagnosis, PortFinding, UpstreamFinding } from '../../src/diagnosis/findings.ts';
+import type { Diagnosis, PortFinding, UpstreamFinding, Verdict } from '../../src/diagnosis/findings.ts';
 import { canaryIn } from './hostile-canary.ts';
 import type { Variables } from './relay-process.ts';
 
@@ -59,4 +59,13 @@ export function read({ stdout, stderr }: CheckRun): Diagnosis {
 /** Its members are what the tests look at, one by one. */
 function isDiagnosis(document: unknown): document is Diagnosis {
   return typeof document === 'object' && document !== null && 'upstreams' in document;
+}
+
+/** The word with which its line begins in the text; a verdict has one that fits its outcome. */
+export function wordOf(verdict: Verdict | undefined): string | undefined {
+  if (verdict === undefined) return undefined;
+  const { outcome, resultType, failure } = verdict;
+  assert.equal(resultType !== undefined, outcome === 'insecure', JSON.stringify(verdict));
+  assert.equal(failure !== undefined, outcome === 'refused', JSON.stringify(verdict));
+  return resultType ?? failure ?? outcome;
 }

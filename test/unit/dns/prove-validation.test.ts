@@ -4,20 +4,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import type { Validation } from '../../../src/dns/resolver.ts';
 import { a, response } from '../../support/dns-server.ts';
 import { LIMIT, never, NOERROR, NXDOMAIN, REFUSED, SERVFAIL, stage } from './resolver-stage.ts';
 
-const PROOFS: readonly (readonly ['proven' | 'not-validating' | 'unproven', string, number, number])[] = [
-  ['proven', 'refuses the name and gives it unchecked', SERVFAIL, NOERROR],
-  ['not-validating', 'answers', NOERROR, NOERROR],
-  ['unproven', 'does not know the name', NXDOMAIN, NXDOMAIN],
-  ['unproven', 'cannot find out, checked or not', SERVFAIL, SERVFAIL],
-  ['unproven', 'refuses the name and denies it unchecked', SERVFAIL, NXDOMAIN],
-  ['unproven', 'refuses the question', REFUSED, REFUSED],
+const PROOFS: readonly (readonly [Validation, string, number, number])[] = [
+  [{ state: 'proven' }, 'refuses the name and gives it unchecked', SERVFAIL, NOERROR],
+  [{ state: 'not-validating' }, 'answers', NOERROR, NOERROR],
+  [{ state: 'unproven' }, 'does not know the name', NXDOMAIN, NXDOMAIN],
+  [{ state: 'unproven', fault: 'servfail' }, 'cannot find out, checked or not', SERVFAIL, SERVFAIL],
+  [{ state: 'unproven' }, 'refuses the name and denies it unchecked', SERVFAIL, NXDOMAIN],
+  [{ state: 'unproven', fault: 'refused' }, 'refuses the question', REFUSED, REFUSED],
+  [{ state: 'unproven', fault: 'refused' }, 'refuses the question without checking', SERVFAIL, REFUSED],
 ];
 
-for (const [verdict, does, code, unchecked] of PROOFS) {
-  test(`calls a resolver ${verdict} that ${does}`, LIMIT, async () => {
+for (const [validation, does, code, unchecked] of PROOFS) {
+  test(`calls a resolver ${validation.state} that ${does}`, LIMIT, async () => {
     await using on = await stage((query) => [
       response(query, {
         code: query.isUnchecked ? unchecked : code,
@@ -25,17 +27,17 @@ for (const [verdict, does, code, unchecked] of PROOFS) {
         answers: [a('bogus.test', '127.0.0.1')],
       }),
     ]);
-    assert.equal(await on.resolver.proveValidation('bogus.test', never()), verdict);
-    assert.equal(await on.resolver.proveValidation('bogus.test', never()), verdict);
+    assert.deepEqual(await on.resolver.proveValidation('bogus.test', never()), validation);
+    assert.deepEqual(await on.resolver.proveValidation('bogus.test', never()), validation);
     assert.equal(on.server.queries.length, code === SERVFAIL ? 4 : 2); // asked anew each time
   });
 }
 
-test('calls a resolver unproven that does not answer', LIMIT, async () => {
+test('calls a resolver unproven that does not answer, and says why', LIMIT, async () => {
   await using on = await stage(() => []);
   const end = new AbortController();
-  const verdict = on.resolver.proveValidation('bogus.test', end.signal);
+  const validation = on.resolver.proveValidation('bogus.test', end.signal);
   await on.server.received(1);
   end.abort();
-  assert.equal(await verdict, 'unproven');
+  assert.deepEqual(await validation, { state: 'unproven', fault: 'timeout' });
 });

@@ -70,7 +70,8 @@ for (const [does, issue] of IMPOSTORS) {
       const resolver = new ValidatingResolver(addressOf(server), trust);
       const asked = resolver.tlsa(465, 'smtp.test', never());
       await assert.rejects(asked, { name: 'DnsError', reason: 'not-verified' });
-      assert.equal(await resolver.proveValidation('bogus.test', never()), 'unproven');
+      const validation = await resolver.proveValidation('bogus.test', never());
+      assert.deepEqual(validation, { state: 'unproven', fault: 'not-verified' });
       assert.deepEqual([server.connections, server.queries.length], [2, 0]);
       assert.equal(environment.value, value);
       resolver.close();
@@ -192,10 +193,10 @@ test('calls a resolver unproven that does not answer', LIMIT, async () => {
   await using server = await DnsServer.start(() => [], identity);
   const resolver = new ValidatingResolver(addressOf(server), trust);
   const end = new AbortController();
-  const verdict = resolver.proveValidation('bogus.test', end.signal);
+  const validation = resolver.proveValidation('bogus.test', end.signal);
   await server.received(1);
   end.abort();
-  assert.equal(await verdict, 'unproven');
+  assert.deepEqual(await validation, { state: 'unproven', fault: 'timeout' });
   resolver.close();
 });
 

@@ -63,6 +63,19 @@ test('answers each failure with the codes of the table and one line of text', ()
   }
 });
 
+test('names the client certificate where the upstream refuses it, before the greeting and after', () => {
+  const reason = 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED';
+  const failures: readonly Failure[] = [
+    { kind: 'unreachable', phase: 'greeting', reason, isInsideTls: true },
+    { kind: 'lost', phase: 'ehlo', reason },
+  ];
+  for (const failure of failures) {
+    const [line = ''] = failureReply(failure, 'temporary').lines;
+    assert.match(line, /SEALPOST_TLS_CLIENT_CERT_FILE/);
+    assert.doesNotMatch(line, /smtps:/);
+  }
+});
+
 test('answers a hop that cannot be secured with 550 5.7.10 where the operator wants it', () => {
   for (const [failure] of TABLE.filter(([{ kind }]) => kind === 'tls')) {
     const { code, lines } = failureReply(failure, 'permanent');

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import { replyText } from '../protocol/reply.ts';
-import { NO_SERVER_HELLO, type Patience } from '../tls/handshake-end.ts';
+import { HandshakeError, NO_SERVER_HELLO, type Patience } from '../tls/handshake-end.ts';
 import { presentedChain, type PresentedChain } from '../tls/presented-chain.ts';
 import type { Trust } from '../tls/trust.ts';
 import { connectTcp } from '../upstream/connect-tcp.ts';
@@ -17,10 +17,10 @@ import { PlainHop } from '../upstream/plain-hop.ts';
 import type { HopSettings } from '../upstream/target.ts';
 import { wayText, type Way } from '../upstream/way.ts';
 import { describeChain } from './describe-chain.ts';
-import type { HandshakeFinding, LookFinding, Speech, TcpFinding } from './findings.ts';
+import type { HandshakeFinding, ProbeFinding, Speech, TcpFinding } from './findings.ts';
 import { shown } from './foreign-text.ts';
 
-export interface LookOptions {
+export interface ProbeOptions {
   readonly addresses: readonly string[];
   readonly trust: Trust;
   readonly settings: HopSettings;
@@ -41,9 +41,9 @@ const NOT_TLS: readonly string[] = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PAC
 /** Only who speaks TLS sends an alert, or an old version of it. */
 const REFUSED_IN_TLS = /ALERT|UNSUPPORTED_PROTOCOL/;
 
-export class Look {
+export class Probe {
   readonly #way: Way;
-  readonly #options: LookOptions;
+  readonly #options: ProbeOptions;
   #tcp: TcpFinding | undefined;
   #speaks: Speech | undefined;
   #greeting: string | undefined;
@@ -51,22 +51,24 @@ export class Look {
   #handshake: HandshakeFinding | undefined;
   /** With something, at least once. */
   #hasAnswered = false;
+  /** Whether every attempt ended by the other side's hanging up without a word. */
+  #onlyHangsUp = true;
   /** In the latest attempt. */
   #isConnected = false;
 
-  constructor(way: Way, options: LookOptions) {
+  constructor(way: Way, options: ProbeOptions) {
     this.#way = way;
     this.#options = options;
   }
 
   /** Begins as the way has it; where the port does not understand that, the other way round. */
-  async look(): Promise<LookFinding> {
+  async run(): Promise<ProbeFinding> {
     const isImplicit = this.#way.endpoint.tls === 'implicit';
     await (isImplicit ? this.#atOnce() : this.#inClear());
     if (this.#isConnected && this.#speaks === undefined)
       await (isImplicit ? this.#inClear() : this.#atOnce());
-    if (this.#speaks === undefined && this.#hasAnswered) this.#speaks = 'other';
-    if (this.#speaks === undefined && this.#isConnected) this.#speaks = 'nothing';
+    this.#speaks ??= this.#hasAnswered ? 'other' : undefined;
+    if (this.#isConnected) this.#speaks ??= this.#onlyHangsUp ? 'hangs-up' : 'nothing';
     return {
       tcp: this.#tcp,
       speaks: this.#speaks,
@@ -147,6 +149,7 @@ export class Look {
       if (!(error instanceof RelayError)) throw error;
       const { failure } = error;
       if (socket === undefined && 'reason' in failure) this.#tcp ??= { reason: failure.reason };
+      if (!isHangUp(error)) this.#onlyHangsUp = false;
       return failure;
     }
   }
@@ -154,6 +157,17 @@ export class Look {
   #describe(chain: PresentedChain): void {
     this.#handshake = describeChain(chain);
   }
+}
+
+/** Before its first octet; a server that never sends one makes us run out of time instead. */
+function isHangUp({ failure, cause }: RelayError): boolean {
+  if (failure.kind === 'tls') return failure.reason === NO_SERVER_HELLO && hasCause(cause);
+  return failure.kind === 'unreachable' && failure.phase === 'greeting' && failure.reason !== 'timeout';
+}
+
+/** Nothing but the end of the connection leaves an error behind the missing ServerHello. */
+function hasCause(error: unknown): boolean {
+  return error instanceof HandshakeError && error.cause !== undefined;
 }
 
 async function mayAuth(): Promise<void> {
