@@ -131,7 +131,7 @@ export class WayOpener {
     });
   }
 
-  /** With one more connection where the first handshake stalls, for what all of the two may be. */
+  /** On one more connection, with a small ClientHello, where nothing at all comes back for a large one. */
   async #connected<T>(
     { addresses }: Pick<Located, 'addresses'>,
     use: (socket: Socket, patience: Patience) => Promise<T>,
