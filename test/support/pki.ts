@@ -49,6 +49,11 @@ interface Signature {
   readonly issuer?: Issuer | undefined;
 }
 
+const DIRECTORIES = new Set<string>();
+process.on('exit', () => {
+  for (const directory of DIRECTORIES) rmSync(directory, { recursive: true, force: true });
+});
+
 /** A certificate authority of its own, in a directory of its own. */
 export class TestAuthority {
   readonly directory = mkdtempSync(join(tmpdir(), 'sealpost-pki-'));
@@ -58,6 +63,7 @@ export class TestAuthority {
   #count = 0;
 
   constructor(commonName = 'Sealpost test CA', key: KeyKind = 'ec') {
+    DIRECTORIES.add(this.directory);
     this.#request('ca', `/CN=${commonName}`, key);
     this.#sign('ca', { extensions: authorityExtensions() });
   }
@@ -122,7 +128,9 @@ export class TestAuthority {
     return file;
   }
 
+  /** Removes the directory; what nobody has removed goes when the process ends. */
   remove(): void {
+    DIRECTORIES.delete(this.directory);
     rmSync(this.directory, { recursive: true, force: true });
   }
 
