@@ -10,6 +10,7 @@ import { Deadline } from './deadline.ts';
 import { orNameFailure } from './locate.ts';
 import { WayOpener, type HopSurroundings, type OpenHop } from './open-way.ts';
 import { firstToOpen } from './race.ts';
+import { reportFailure } from './report-failure.ts';
 import type { Target } from './target.ts';
 import { waysTo, wayText, type Way } from './way.ts';
 
@@ -71,13 +72,7 @@ export class HopOpener {
   #report({ place }: Target, { failure }: RelayError): void {
     const host = identifierText(place.kind === 'srv' ? place.domain : place.reference);
     const at = { hid: newId(), host, port: 0, address: '' }; // the port was not found out
-    const { log } = this.#around;
-    if (failure.kind === 'tls') {
-      const { phase, resultType, reason } = failure;
-      log.emit('hop.insecure', { ...at, phase, resultType, reason });
-    } else if (failure.kind === 'dns') {
-      log.emit('hop.refused', { ...at, phase: failure.phase, failure: failure.kind, reason: failure.reason });
-    }
+    reportFailure(this.#around.log, at, failure);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 
 import type { Log } from '../log/log.ts';
 import { newId } from '../log/id.ts';
-import { RelayError, type Failure } from '../protocol/failure.ts';
+import { RelayError } from '../protocol/failure.ts';
 import { anchorIn, type UsableRecords } from '../tls/dane.ts';
 import { NO_SERVER_HELLO, type Patience } from '../tls/handshake-end.ts';
 import type { PeerIdentity, Proof } from '../tls/peer-identity.ts';
@@ -19,6 +19,7 @@ import type { Deadline } from './deadline.ts';
 import { locate, type Located, type Names } from './locate.ts';
 import { PlainHop } from './plain-hop.ts';
 import type { Race } from './race.ts';
+import { reportFailure } from './report-failure.ts';
 import { SecuredHop } from './secured-hop.ts';
 import type { StallMemory } from './stall-memory.ts';
 import type { HopSettings, Target } from './target.ts';
@@ -76,7 +77,8 @@ export class WayOpener {
       this.#around.log.emit('hop.secured', { ...this.#ids, ...hop.evidence, mechanism, ms: this.#ms });
       return { hid: this.#hid, target: this.#target, way: this.#way, hop };
     } catch (error) {
-      if (error instanceof RelayError && !this.#race.givenUp.aborted) this.#report(error.failure);
+      if (error instanceof RelayError && !this.#race.givenUp.aborted)
+        reportFailure(this.#around.log, { ...this.#ids, address: this.#address }, error.failure);
       throw error;
     }
   }
@@ -176,17 +178,6 @@ export class WayOpener {
 
   get #ms(): number {
     return Math.round(performance.now() - this.#began);
-  }
-
-  #report(failure: Failure): void {
-    const at = { ...this.#ids, address: this.#address };
-    if (failure.kind === 'tls') {
-      const { phase, resultType, reason } = failure;
-      this.#around.log.emit('hop.insecure', { ...at, phase, resultType, reason });
-    } else if ('phase' in failure) {
-      const reason = 'reason' in failure ? failure.reason : String(failure.reply.code);
-      this.#around.log.emit('hop.refused', { ...at, phase: failure.phase, failure: failure.kind, reason });
-    }
   }
 }
 
