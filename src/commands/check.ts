@@ -10,7 +10,6 @@ import { Diagnostician } from '../diagnosis/diagnose.ts';
 import { distinctPins, whyNoPin } from '../diagnosis/pins.ts';
 import { renderText, type Paint, type Tone } from '../diagnosis/render-text.ts';
 import type { Subject } from '../diagnosis/subject.ts';
-import { Trust } from '../tls/trust.ts';
 import { EXIT, printProblems } from './exit.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 import { upstreamsOf } from './upstreams.ts';
@@ -114,13 +113,11 @@ function subjectsOf(
   targets: ReturnType<typeof upstreamsOf>['targets'],
   { settings, strangers }: NamedUpstreams,
 ): readonly Subject[] {
-  if (strangers.size === 0) return targets.map((target) => ({ target, isWithheld: false }));
-  const anonymous = new Trust({ ...settings.trust, clientIdentity: undefined });
   return targets.map((target, index) => {
     const destination = settings.destinations[index];
     const isStranger = destination !== undefined && strangers.has(destination);
     if (!isStranger) return { target, isWithheld: false };
-    return { target: { ...target, trust: anonymous }, isWithheld: true };
+    return { target: { ...target, trust: target.trust.anonymous }, isWithheld: true };
   });
 }
 

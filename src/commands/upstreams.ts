@@ -24,8 +24,9 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
   const { destinations, hostname, connectMs, commandMs, finalMs, dnsResolver } = settings;
   forgetForeignTrust();
   const trust = new Trust(settings.trust);
+  // The client certificate is for the upstream, not for the resolver.
   const validating =
-    dnsResolver === undefined ? undefined : new ValidatingResolver(dnsResolver, withoutIdentity(settings));
+    dnsResolver === undefined ? undefined : new ValidatingResolver(dnsResolver, trust.anonymous);
   const machine = new SystemResolver();
   const resolver: NameService = validating ?? machine;
   return {
@@ -38,9 +39,4 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
     },
     validating,
   };
-}
-
-/** The client certificate is for the upstream, not for the resolver. */
-function withoutIdentity({ trust }: Settings): Trust {
-  return new Trust({ ...trust, clientIdentity: undefined });
 }

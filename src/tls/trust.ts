@@ -64,6 +64,12 @@ export class Trust {
     return this.#context({ ca: [anchor.toString()], allowPartialTrustChain: true });
   }
 
+  /** The same for a server that our certificate is not for. */
+  get anonymous(): Trust {
+    if (this.#options.clientIdentity === undefined) return this;
+    return new Trust({ ...this.#options, clientIdentity: undefined }, this.#anchors);
+  }
+
   /**
    * The same without the post-quantum groups, whose key shares make a ClientHello longer than a segment: some middleboxes
    * lose such a one. Verification is the same.
