@@ -6,6 +6,7 @@
 import type { Answer } from './answer.ts';
 import { DnsError } from './dns-error.ts';
 import type { TimedAnswer } from './record-set.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** A resolver has four of these, so about 1,000 answers at most. */
 export const MAX_ENTRIES = 250;
@@ -84,13 +85,9 @@ export class AnswerCache<T> {
 
 async function waitFor<T>(lookup: Lookup<T>, signal: AbortSignal): Promise<Answer<T>> {
   lookup.waiting += 1;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(new DnsError('timeout'));
-  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([lookup.result, promise]);
+    return await unlessAborted(lookup.result, signal);
   } finally {
-    signal.removeEventListener('abort', onAbort);
     lookup.waiting -= 1;
     if (lookup.waiting === 0) lookup.controller.abort();
   }

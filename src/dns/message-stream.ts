@@ -46,10 +46,6 @@ export class MessageStream {
     return this.#isClosed;
   }
 
-  get isIdle(): boolean {
-    return this.#waiting.size === 0;
-  }
-
   /** @throws {DnsError} `unreachable` when the stream ended before the response came */
   async exchange(question: Question, signal: AbortSignal): Promise<Response> {
     if (this.#isClosed || this.#waiting.size >= MAX_QUESTIONS) throw new DnsError('unreachable');

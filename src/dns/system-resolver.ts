@@ -10,6 +10,7 @@ import type { Answer, MailService, NameService, SrvRecord } from './answer.ts';
 import { DnsError, type DnsFaultReason } from './dns-error.ts';
 import { domainName } from './domain-name.ts';
 import { srvTarget } from './record-set.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 // getaddrinfo's and c-ares' words; `undefined`: the answer is that there is none.
 const REASONS: ReadonlyMap<string, DnsFaultReason | undefined> = new Map([
@@ -73,19 +74,13 @@ function insecure<T>(canonicalName: string, records: readonly T[]): Answer<T> {
 
 /** What was found, none if there is none; the wait ends with the signal even where the lookup itself cannot be ended. */
 async function settled<T>(found: Promise<readonly T[]>, signal: AbortSignal): Promise<readonly T[]> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(new DnsError('timeout'));
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
   try {
-    return await Promise.race([found, promise]);
+    return await unlessAborted(found, signal);
   } catch (error) {
     if (error instanceof DnsError) throw error;
     const reason = reasonOf(error);
     if (reason === undefined) return [];
     throw new DnsError(reason, { cause: error });
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

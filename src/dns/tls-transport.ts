@@ -14,6 +14,7 @@ import type { Question, Response } from './dns-message.ts';
 import { DnsError } from './dns-error.ts';
 import { MessageStream } from './message-stream.ts';
 import type { Transport } from './transport.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** Less than what servers allow (RFC 7766 §6.2.3 speaks of seconds), enough for a burst of questions. */
 const IDLE_MS = 5_000;
@@ -156,16 +157,4 @@ async function connected(socket: Socket, signal: AbortSignal): Promise<Socket> {
 function openingFailure(error: unknown): unknown {
   if (!(error instanceof RelayError) || error.failure.kind !== 'tls') return error;
   return new DnsError(error.failure.reason === 'timeout' ? 'timeout' : 'not-verified', { cause: error });
-}
-
-async function unlessAborted<T>(promised: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(new DnsError('timeout'));
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([promised, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
