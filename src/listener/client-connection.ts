@@ -17,6 +17,7 @@ import { RelaySession } from '../relay/session.ts';
 import type { Arrival } from '../relay/trace-header.ts';
 import { CommandStream, type ContentSink } from './command-stream.ts';
 import { FirstOctets, type ForeignProtocol } from './foreign-protocol.ts';
+import { ReplyQueue } from './reply-queue.ts';
 
 /** What a connection needs of its listener. */
 export interface ConnectionContext {
@@ -41,9 +42,8 @@ export class ClientConnection extends SMTPConnection {
   readonly #relay: RelaySession;
   /** What the client waits for the relay to do; 0 when the relay waits for the client. */
   #underWay = 0;
-  /** The last of the replies to RCPT that are still to come, in order; undefined when there is none. */
-  #recipients: Promise<void> | undefined;
-  #recipientsUnderWay = 0;
+  /** Replies to RCPT. */
+  readonly #recipients = new ReplyQueue();
   #isCorked = false;
   #isDraining = false;
 
@@ -123,29 +123,22 @@ export class ClientConnection extends SMTPConnection {
 
   /** Read on before it is answered: the recipients that a client pipelines leave in one flight. */
   override handler_RCPT(command: Buffer, callback: () => void): void {
-    const before = this.#recipients;
     const reply = this.#busy(async () => this.#relay.rcpt(command.subarray('RCPT '.length)));
-    this.#recipientsUnderWay += 1;
-    const answered = this.#answered(reply, before).finally(() => {
-      this.#recipientsUnderWay -= 1;
-      if (this.#recipients === answered) this.#recipients = undefined;
-    });
-    this.#recipients = answered;
-    if (this.#recipientsUnderWay < MAX_RECIPIENTS_UNDER_WAY) return callback();
+    this.#recipients.add(
+      reply.catch((error: unknown) => this.#mistake(error)),
+      (sent) => {
+        this.#sendReply(sent);
+        this.#endIfDrained();
+      },
+    );
+    if (this.#recipients.length < MAX_RECIPIENTS_UNDER_WAY) return callback();
     this.#afterRecipients(callback);
   }
 
-  /** Sends the reply behind those before it. Never rejects. */
-  async #answered(awaited: Promise<Reply>, before: Promise<void> | undefined): Promise<void> {
-    const reply = await awaited.catch((error: unknown) => this.#mistake(error));
-    await before;
-    this.#sendReply(reply);
-    this.#endIfDrained();
-  }
-
   #afterRecipients(act: () => void): void {
-    if (this.#recipients === undefined) return act();
-    void this.#recipients.then(act).catch((error: unknown) => void this.#mistake(error));
+    const { sent } = this.#recipients;
+    if (sent === undefined) return act();
+    void sent.then(act).catch((error: unknown) => void this.#mistake(error));
   }
 
   override handler_DATA(_command: Buffer, callback: () => void): void {
