@@ -3,6 +3,7 @@
  */
 import { execFileSync } from 'node:child_process';
 
+import { MASTER_SERVICES } from '../../../test/support/peers/postfix.ts';
 import { startIn, versionPrinted, type Peer, type PeerPlace } from './peer.ts';
 
 /** A process for each client, 100 at most, some of them for other work. */
@@ -56,25 +57,9 @@ message_size_limit = 60000000
 
 function masterConfiguration({ port }: PeerPlace): string {
   return `127.0.0.1:${port} inet n - n - - smtpd
-postlog unix-dgram n - n - 1 postlogd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
+${MASTER_SERVICES}pickup unix n - n 60 1 pickup
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
 local unix - n n - - local
-virtual unix - n n - - virtual
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
 `;
 }

@@ -144,13 +144,8 @@ smtputf8_enable = yes
 `;
 }
 
-function masterConfiguration(submissionsPort: number, submissionPort: number): string {
-  const submission =
-    'inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt' +
-    ' -o smtpd_client_restrictions=permit_sasl_authenticated,reject';
-  return `127.0.0.1:${submissionsPort} ${submission} -o smtpd_tls_wrappermode=yes
-127.0.0.1:${submissionPort} ${submission}
-postlog unix-dgram n - n - 1 postlogd
+/** What a Postfix needs besides its listeners, as master.cf has it. */
+export const MASTER_SERVICES = `postlog unix-dgram n - n - 1 postlogd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -167,4 +162,12 @@ virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 `;
+
+function masterConfiguration(submissionsPort: number, submissionPort: number): string {
+  const submission =
+    'inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_security_level=encrypt' +
+    ' -o smtpd_client_restrictions=permit_sasl_authenticated,reject';
+  return `127.0.0.1:${submissionsPort} ${submission} -o smtpd_tls_wrappermode=yes
+127.0.0.1:${submissionPort} ${submission}
+${MASTER_SERVICES}`;
 }
