@@ -35,7 +35,7 @@ export class HealthProbe {
 
   async #probe(): Promise<Health> {
     try {
-      await this.#pool.giveBack(await this.#pool.leaseNew({ targets: this.#targets }));
+      await this.#pool.giveBack(await this.#pool.lease({ targets: this.#targets, isFresh: true }));
       return { ready: true };
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;

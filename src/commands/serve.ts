@@ -34,7 +34,7 @@ export async function serve(settings: Settings): Promise<number> {
   if (loops.length > 0) return printProblems(loops);
 
   const { targets, around } = upstreamsOf(settings, log);
-  const pool = new HopPool(new HopOpener(around), log);
+  const pool = new HopPool(new HopOpener(around), settings.hopLimits, log);
   const relay = relayOf(settings, targets, pool, log);
   const listeners = await makeListeners(settings, relay);
   const admin = adminOf(settings, relay);
@@ -44,6 +44,7 @@ export async function serve(settings: Settings): Promise<number> {
     for (const listener of listeners) listener.kill();
     return EXIT.unavailable;
   }
+  for (const target of targets.slice(0, 1)) pool.keepReady(target);
   log.emit('process.stopping', { signal: await stopSignal });
   admin?.stop();
   await stopAll(listeners, pool, log);

@@ -48,6 +48,13 @@ export const readers = {
     return seconds * 1_000;
   },
 
+  /** A whole number. */
+  asCount(text: string, least: number): number {
+    if (!/^\d{1,6}$/.test(text) || Number(text) < least)
+      throw new Error(`should be a whole number, ${least} or more`);
+    return Number(text);
+  },
+
   asOctets(text: string): number {
     if (!/^[1-9]\d{0,14}$/.test(text)) throw new Error('should be a number of octets above 0');
     return Number(text);

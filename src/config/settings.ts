@@ -10,6 +10,7 @@ import type { Address, ListenerIdentity } from '../listener/listener.ts';
 import { Networks } from '../listener/networks.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import type { TrustOptions } from '../tls/trust.ts';
+import type { HopLimits } from '../upstream/habits.ts';
 import type { Place } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
 import { readTable, TABLE, VARIABLES, type Values } from './table.ts';
@@ -24,9 +25,20 @@ import {
 import type { UpstreamEntry } from './upstream-list.ts';
 import type { Container, Variable } from './variable.ts';
 
-type Digested = 'upstreams' | 'clientNetworks' | 'listenTls' | 'listenCert' | 'listenKey';
+type Digested =
+  | 'poolMin'
+  | 'poolMax'
+  | 'poolIdleMs'
+  | 'poolMaxAgeMs'
+  | 'poolMaxMessages'
+  | 'upstreams'
+  | 'clientNetworks'
+  | 'listenTls'
+  | 'listenCert'
+  | 'listenKey';
 
 export interface Settings extends Omit<Values, Digested> {
+  readonly hopLimits: HopLimits;
   /** In order of preference, at least one. */
   readonly destinations: readonly Destination[];
   readonly trust: TrustOptions;
@@ -84,6 +96,7 @@ function contradictionsOf(values: Values): readonly Problem[] {
     ...clientIdentityFaults(values),
     ...loneFaults(cert, 'SEALPOST_LISTEN_CERT_FILE', key, 'SEALPOST_LISTEN_KEY_FILE'),
     ...(cert === undefined || key === undefined ? [] : identityFaults(cert, key)),
+    ...poolFaults(values),
     ...openListenerFaults(values),
     ...adminFaults(values),
   ];
@@ -101,6 +114,11 @@ function openListenerFaults({ listen, listenTls = [], clientNetworks }: Values):
   if (open === undefined || clientNetworks !== undefined) return [];
   const text = `is required to listen on ${open.host}, beyond loopback: name the networks of your clients`;
   return [{ variable: 'SEALPOST_CLIENT_NETWORKS', text }];
+}
+
+function poolFaults({ poolMin, poolMax }: Values): readonly Problem[] {
+  if (poolMin <= poolMax) return [];
+  return [{ variable: 'SEALPOST_POOL_MIN', text: `should not be above SEALPOST_POOL_MAX (${poolMax})` }];
 }
 
 function adminFaults({ adminListen }: Values): readonly Problem[] {
@@ -138,6 +156,13 @@ function assemble(values: Values, container: Container): Settings {
   }
   return {
     ...values,
+    hopLimits: {
+      min: values.poolMin,
+      max: values.poolMax,
+      idleMs: values.poolIdleMs,
+      maxAgeMs: values.poolMaxAgeMs,
+      maxMessages: values.poolMaxMessages,
+    },
     destinations: destinationsOf(values),
     trust: trustOptionsOf(values),
     clientNetworks: values.clientNetworks ?? LOOPBACK,

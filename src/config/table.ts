@@ -2,12 +2,18 @@
  * Every variable there is, with its form, default and meaning: the parser, docs/CONFIGURATION.md and `sealpost config`
  * are made from this table.
  */
+import { POOL_VARIABLES } from './pool-variables.ts';
 import { RELAY_VARIABLES } from './relay-variables.ts';
 import { TRUST_VARIABLES } from './trust-variables.ts';
 import { UPSTREAM_VARIABLES } from './upstream-variables.ts';
 import type { Container, Variable } from './variable.ts';
 
-export const TABLE = { ...UPSTREAM_VARIABLES, ...TRUST_VARIABLES, ...RELAY_VARIABLES } as const;
+export const TABLE = {
+  ...UPSTREAM_VARIABLES,
+  ...TRUST_VARIABLES,
+  ...POOL_VARIABLES,
+  ...RELAY_VARIABLES,
+} as const;
 
 export type Values = { readonly [K in keyof typeof TABLE]: ReturnType<(typeof TABLE)[K]['read']> };
 
@@ -38,6 +44,11 @@ export function readTable(container: Container): Values {
     ciphers: TABLE.ciphers.read(container),
     groups: TABLE.groups.read(container),
     tlsFailureReply: TABLE.tlsFailureReply.read(container),
+    poolMin: TABLE.poolMin.read(container),
+    poolMax: TABLE.poolMax.read(container),
+    poolIdleMs: TABLE.poolIdleMs.read(container),
+    poolMaxAgeMs: TABLE.poolMaxAgeMs.read(container),
+    poolMaxMessages: TABLE.poolMaxMessages.read(container),
     listen: TABLE.listen.read(container),
     listenTls: TABLE.listenTls.read(container),
     listenStarttls: TABLE.listenStarttls.read(container),

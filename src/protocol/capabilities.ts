@@ -8,11 +8,28 @@ import type { Reply } from './reply.ts';
 // RFC 5321 §4.1.1.1 ehlo-keyword; `AUTH=LOGIN` is an old form that servers still send beside `AUTH LOGIN`.
 const EHLO_LINE = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =](.*))?$/;
 
+// RFC 9422 §3: name "=" value; the limits that are registered are numbers from 1 to 999999.
+const LIMIT = /^([A-Za-z0-9-]+)=([1-9][0-9]{0,5})$/;
+
+/** How much a server takes in one session and one message (RFC 9422 §4). */
+export interface SessionLimits {
+  /** Messages in one session. */
+  readonly mailMax?: number | undefined;
+  /** Recipients of one message. */
+  readonly rcptMax?: number | undefined;
+  /** Domains among the recipients of one session. */
+  readonly domainMax?: number | undefined;
+}
+
 export class Capabilities {
   readonly #offered: ReadonlyMap<string, readonly string[]>;
 
+  /** What the server does not say has no limit. */
+  readonly limits: SessionLimits;
+
   private constructor(offered: ReadonlyMap<string, readonly string[]>) {
     this.#offered = offered;
+    this.limits = limitsOf(this.parameters('LIMITS'));
   }
 
   /** The first line is the server's greeting, not a keyword. */
@@ -48,4 +65,13 @@ export class Capabilities {
   get authMechanisms(): readonly string[] {
     return this.parameters('AUTH').map((mechanism) => mechanism.toUpperCase());
   }
+}
+
+function limitsOf(parameters: readonly string[]): SessionLimits {
+  const told = new Map<string, number>();
+  for (const parameter of parameters) {
+    const [, name = '', value] = LIMIT.exec(parameter) ?? [];
+    if (value !== undefined) told.set(name.toUpperCase(), Number(value));
+  }
+  return { mailMax: told.get('MAILMAX'), rcptMax: told.get('RCPTMAX'), domainMax: told.get('RCPTDOMAINMAX') };
 }

@@ -9,13 +9,14 @@ import type { Log } from '../log/log.ts';
 import { newId } from '../log/id.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
-import { isMailAccepted, replyText, type Reply } from '../protocol/reply.ts';
+import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import type { HopPool, Lease, Wanted } from '../upstream/pool.ts';
 import type { Target } from '../upstream/target.ts';
 import type { Transaction } from '../upstream/transaction.ts';
 import { Content, type LineEndingRule } from './content.ts';
 import { failureReply, INTERNAL_ERROR, mirrored, type TlsFailureReply } from './failure-reply.ts';
 import { mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from './parameters.ts';
+import { RecipientLimits } from './recipient-limits.ts';
 import { dateField, messageIdField, receivedField, type Arrival } from './trace-header.ts';
 
 /** What all sessions share. */
@@ -42,6 +43,7 @@ export class Delivery {
   /** The replacement of a kept hop that had died; one at most. */
   #renewal: Promise<void> | undefined;
   #recipients = 0;
+  readonly #limits = new RecipientLimits();
   #content: Content | undefined;
   /** Set once: the answer to whatever is still asked of this transaction. */
   #outcome: Reply | undefined;
@@ -59,10 +61,16 @@ export class Delivery {
   /**
    * Leases a secured hop and checks that MAIL can go up on it; MAIL leaves with the first RCPT.
    *
+   * @param signal aborts when the client is gone
    * @throws {RelayError} when no hop can be secured, or the upstream cannot take what MAIL asks for
    */
-  static async begin(context: RelayContext, sid: string, argument: PathArgument): Promise<Delivery> {
-    const lease = await context.pool.lease(wantedFor(context, argument));
+  static async begin(
+    context: RelayContext,
+    sid: string,
+    argument: PathArgument,
+    signal: AbortSignal,
+  ): Promise<Delivery> {
+    const lease = await context.pool.lease({ ...wantedFor(context, argument), signal });
     try {
       return new Delivery(context, sid, argument, lease);
     } catch (error) {
@@ -78,8 +86,10 @@ export class Delivery {
   /** Sends a RCPT up and gives the upstream's reply, or that of the failure that ended the transaction. */
   async rcpt(argument: PathArgument): Promise<Reply> {
     if (this.#outcome !== undefined) return this.#outcome;
-    const unknown = this.#unknownParameter(argument);
-    if (unknown !== undefined) return unknown;
+    const { limits } = this.#lease.hop.capabilities;
+    const refusal = this.#unknownParameter(argument);
+    if (refusal !== undefined) return refusal;
+    if (!this.#limits.admit(argument.path, limits)) return TOO_MANY_RECIPIENTS;
     try {
       const reply = await this.#sendRcpt(argument);
       if (isMailAccepted(reply)) this.#recipients += 1;
@@ -214,10 +224,12 @@ export class Delivery {
 
   async #renewLease(): Promise<void> {
     const { pool, requireTls } = this.#context;
-    const fresh = await pool.leaseNew(wantedFor(this.#context, this.#argument));
-    // Given up while the new hop was opened: nobody else would give it back.
-    void pool.giveBack(this.#isGivenBack ? fresh : this.#lease);
-    if (this.#isGivenBack) throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
+    await pool.giveBack(this.#lease); // dead, so this makes room; once more does no harm
+    const fresh = await pool.lease({ ...wantedFor(this.#context, this.#argument), isFresh: true });
+    if (this.#isGivenBack) {
+      void pool.giveBack(fresh); // given up meanwhile: nobody else would give it back
+      throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
+    }
     this.#lease = fresh;
     this.#transaction = fresh.hop.mail(mailCommand(this.#argument, fresh.hop.capabilities, requireTls));
   }
@@ -245,6 +257,11 @@ export class Delivery {
     });
   }
 }
+
+const TOO_MANY_RECIPIENTS = ownReply(
+  [452, '4.5.3'],
+  'The upstream takes no more such recipients in one message; send it to this one next.',
+);
 
 function wantedFor({ targets, requireTls }: RelayContext, argument: PathArgument): Wanted {
   return { targets, extension: neededExtension(argument, requireTls) };

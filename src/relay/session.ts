@@ -27,6 +27,7 @@ export class RelaySession {
   #isInternational = false;
   #isEnding = false;
   #isClosed = false;
+  readonly #gone = new AbortController();
 
   /** @param client IP address, for the log */
   constructor(context: RelayContext, client: string, isTls: boolean) {
@@ -115,6 +116,7 @@ export class RelaySession {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#gone.abort();
     const ms = Math.round(performance.now() - this.#began);
     this.#context.log.emit('session.closed', { sid: this.sid, messages: this.delivered, ms });
     if (!this.#isEnding) await this.reset();
@@ -135,7 +137,8 @@ export class RelaySession {
 
   async #begin(argument: PathArgument): Promise<Reply> {
     try {
-      const delivery = await Delivery.begin(this.#context, this.sid, argument);
+      const { signal } = this.#gone;
+      const delivery = await Delivery.begin(this.#context, this.sid, argument, signal);
       if (this.#isClosed) await delivery.abandon();
       else this.#delivery = delivery;
       this.#attempted = 0;

@@ -1,10 +1,10 @@
 /**
- * From a list of targets to one secured hop.
+ * From a target to a secured hop.
  *
  * Guarantees: every way it tries ends in verified TLS or in a failure; a failure never makes the next try weaker.
  */
 import { newId } from '../log/id.ts';
-import { RelayError, type Extension } from '../protocol/failure.ts';
+import { RelayError } from '../protocol/failure.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import { Deadline } from './deadline.ts';
 import { orNameFailure } from './locate.ts';
@@ -23,28 +23,14 @@ export class HopOpener {
     this.#around = around;
   }
 
-  /**
-   * Tries the targets in order, all within the connect timeout: each may use an equal share of what is left.
-   *
-   * @param needed what the upstream must offer; one that does not is like one that fails (RFC 8689 §4.2.1)
-   * @throws {RelayError} the last target's failure
-   */
-  async open(targets: readonly Target[], needed?: Extension): Promise<OpenHop> {
-    using total = new Deadline(this.#around.settings.timeouts.connectMs);
-    let failed: RelayError | undefined;
-    for (const [index, target] of targets.entries()) {
-      try {
-        using deadline = new Deadline(total.remainingMs / (targets.length - index));
-        return withNeeded(await this.#openTarget(target, deadline), needed);
-      } catch (error) {
-        if (!(error instanceof RelayError)) throw error;
-        failed = error;
-      }
-    }
-    throw failed ?? new TypeError('no upstream is configured');
+  /** How long an opening may take, milliseconds. */
+  get connectMs(): number {
+    return this.#around.settings.timeouts.connectMs;
   }
 
-  async #openTarget(target: Target, deadline: Deadline): Promise<OpenHop> {
+  /** @throws {RelayError} why there is no hop; logged already */
+  async open(target: Target, budgetMs = this.connectMs): Promise<OpenHop> {
+    using deadline = new Deadline(budgetMs);
     const ways = await this.#waysTo(target, deadline.signal);
     const opened = await firstToOpen(
       ways,
@@ -74,13 +60,6 @@ export class HopOpener {
     const at = { hid: newId(), host, port: 0, address: '' }; // the port was not found out
     reportFailure(this.#around.log, at, failure);
   }
-}
-
-/** @throws {RelayError} unsupported */
-function withNeeded(opened: OpenHop, needed: Extension | undefined): OpenHop {
-  if (needed === undefined || opened.hop.capabilities.has(needed)) return opened;
-  void opened.hop.quit();
-  throw new RelayError({ kind: 'unsupported', extension: needed });
 }
 
 function idOf(way: Way): string {

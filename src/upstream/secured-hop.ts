@@ -24,8 +24,8 @@ export interface Opening extends HopSettings {
   readonly mayAuth: () => Promise<void>;
 }
 
-/** Nobody waits for a RSET but the next transaction, which can have another hop. */
-const RESET_TIMEOUT_MS = 5_000;
+/** Nobody waits for a RSET or a NOOP but the next transaction, which can have another hop. */
+const LITTLE_MS = 5_000;
 
 type SecuredVerb = 'EHLO' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'BDAT' | 'RSET' | 'NOOP' | 'QUIT';
 
@@ -121,8 +121,7 @@ export class SecuredHop {
   async recover(): Promise<boolean> {
     if (this.isReady) return true;
     if (this.#canReset) {
-      const reply = await this.#reset();
-      if (reply !== undefined && isMailAccepted(reply) && this.#channel.isQuiet) {
+      if (await this.#isAnswered(CommandLine.rset())) {
         this.#transaction = undefined;
         return true;
       }
@@ -130,6 +129,11 @@ export class SecuredHop {
     // Content without its end: closing the connection is the one sure way not to end it (RFC 5321 §4.1.1.4).
     this.destroy();
     return false;
+  }
+
+  /** Shows both sides that the other is there. @returns whether it is */
+  async noop(): Promise<boolean> {
+    return this.#isAnswered(CommandLine.noop());
   }
 
   /** Says goodbye; resolves when the connection is gone. */
@@ -147,11 +151,12 @@ export class SecuredHop {
     return this.#channel.isQuiet || this.capabilities.has('PIPELINING');
   }
 
-  async #reset(): Promise<Reply | undefined> {
+  async #isAnswered(command: CommandLine<'RSET' | 'NOOP'>): Promise<boolean> {
     try {
-      return await this.#channel.send(CommandLine.rset(), 'mail', RESET_TIMEOUT_MS);
+      const reply = await this.#channel.send(command, 'mail', LITTLE_MS);
+      return isMailAccepted(reply) && this.#channel.isQuiet;
     } catch (error) {
-      if (error instanceof RelayError) return undefined;
+      if (error instanceof RelayError) return false;
       throw error;
     }
   }

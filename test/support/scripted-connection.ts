@@ -189,6 +189,7 @@ export class Connection {
     const line = this.#pending.subarray(0, end).toString('latin1');
     this.#pending = this.#pending.subarray(end + 2);
     if (this.secure) this.commands.push(line);
+    this.#observer.changed();
     const own = await this.script.answer?.(line, this);
     if (own !== undefined) this.write(own);
     else if (this.#state === 'auth') this.#takeAuthStep();

@@ -20,6 +20,7 @@ const identity: Identity = authority.issue({ san: 'DNS:localhost,DNS:other.test'
 const ANCHORS = { addedAnchors: [authority.caPem], isAnchorsOnly: true };
 const trust = new Trust(ANCHORS);
 const log = { emit: (): void => undefined };
+const LIMITS = { min: 0, max: 100, idleMs: 60_000, maxAgeMs: 600_000, maxMessages: 1_000 };
 const pin = authority.pin(identity);
 const otherPin = authority.pin(authority.issue());
 
@@ -60,12 +61,13 @@ function account(user: string): Target['credentials'] {
   return { kind: 'password', user, password: new Secret('correct horse') };
 }
 
-function newPool(): HopPool {
+function newPool(limits = LIMITS): HopPool {
   const machine = new SystemResolver();
   const timeouts = { connectMs: 5_000, commandMs: 5_000, finalMs: 5_000 };
   const settings = { hostname: 'relay.example.test', timeouts };
   return new HopPool(
     new HopOpener({ settings, names: { resolver: machine, machine }, stalls: new StallMemory(), log }),
+    limits,
     log,
   );
 }
@@ -159,4 +161,75 @@ test('takes no idle hop that lacks what the transaction needs', async () => {
   assert.ok(having.hop.capabilities.has('REQUIRETLS'));
   await pool.giveBack(having);
   await pool.close();
+});
+
+test('serves those who wait in the order in which they came', async () => {
+  const pool = newPool({ ...LIMITS, max: 1 });
+  const same = target();
+  const held = await pool.lease({ targets: [same] });
+  const served: number[] = [];
+  const all = Promise.all(
+    [1, 2, 3, 4].map(async (number) => {
+      const lease = await pool.lease({ targets: [same] });
+      served.push(number);
+      await pool.giveBack(lease);
+    }),
+  );
+  await pool.giveBack(held);
+  await all;
+  assert.deepEqual(served, [1, 2, 3, 4]);
+  await pool.close();
+});
+
+test('opens hops ahead of those who ask while demand rises', async () => {
+  const pool = newPool();
+  const same = target();
+  const atFirst = upstream.connections.length;
+  const leases = [];
+  for (let lease = 0; lease < 8; lease += 1) leases.push(await pool.lease({ targets: [same] }));
+  const opened = (): number => upstream.connections.length - atFirst;
+  while (opened() < 9) await upstream.changed();
+  for (const lease of leases) await pool.giveBack(lease);
+  for (const lease of await Promise.all(leases.map(async () => pool.lease({ targets: [same] }))))
+    await pool.giveBack(lease);
+  assert.ok(opened() <= 10, `${opened()} connections for eight at once`);
+  await pool.close();
+});
+
+test('gives one hop to one transaction at a time, whatever happens', async () => {
+  const pool = newPool({ ...LIMITS, max: 3, maxMessages: 5 });
+  const same = target();
+  const inUse = new Set<object>();
+  await Promise.all(
+    Array.from({ length: 50 }, async (_, number) => {
+      const lease = await pool.lease({ targets: [same], isFresh: number % 7 === 0 });
+      assert.ok(!inUse.has(lease.hop));
+      inUse.add(lease.hop);
+      await new Promise((resolve) => setImmediate(resolve));
+      inUse.delete(lease.hop);
+      if (number % 5 === 0) lease.hop.destroy();
+      await pool.giveBack(lease);
+    }),
+  );
+  assert.equal(inUse.size, 0);
+  await pool.close();
+});
+
+test('lets whoever waits go when the pool is closed, and whoever is gone', async () => {
+  const pool = newPool({ ...LIMITS, max: 1 });
+  const same = target();
+  const held = await pool.lease({ targets: [same] });
+  const leaving = new AbortController();
+  const gone = pool.lease({ targets: [same], signal: leaving.signal });
+  leaving.abort();
+  await assert.rejects(gone, { message: 'lost at mail' });
+  await assert.rejects(pool.lease({ targets: [same], signal: AbortSignal.abort() }), {
+    message: 'lost at mail',
+  });
+  const waiting = assert.rejects(pool.lease({ targets: [same] }), { message: 'capacity' });
+  const closed = pool.close();
+  await waiting;
+  await assert.rejects(pool.lease({ targets: [same] }), { message: 'capacity' });
+  await pool.giveBack(held);
+  await closed;
 });

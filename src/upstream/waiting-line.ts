@@ -1,0 +1,106 @@
+/**
+ * Those who wait for a hop, in the order in which they came.
+ *
+ * Guarantees: each hears exactly once: of a hop, of a failure, or that its time is up.
+ */
+import { RelayError, type Extension } from '../protocol/failure.ts';
+import type { PooledHop } from './pooled-hop.ts';
+
+/** What a transaction needs of its hop. */
+export interface Need {
+  /** What the upstream must offer. */
+  readonly extension?: Extension | undefined;
+  /** Not one that has served before: such a one was found dead. */
+  readonly isFresh?: boolean | undefined;
+  /** Aborts when nobody needs it any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Waiting {
+  readonly need: Need;
+  readonly resolve: (hop: PooledHop) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The failure of an opening says more than "it took too long", so it gets the time to be heard first. */
+const GRACE_MS = 100;
+
+export class WaitingLine {
+  readonly #line: Waiting[] = [];
+
+  get length(): number {
+    return this.#line.length;
+  }
+
+  /**
+   * @param budgetMs how long to wait
+   * @param timeUp why it was in vain
+   * @throws {RelayError}
+   */
+  async join(need: Need, budgetMs: number, timeUp: () => RelayError): Promise<PooledHop> {
+    const { promise, resolve, reject } = Promise.withResolvers<PooledHop>();
+    const waiting: Waiting = { need, resolve, reject };
+    const leave = (why: RelayError): void => {
+      const at = this.#line.indexOf(waiting);
+      if (at >= 0) this.#line.splice(at, 1);
+      reject(why);
+    };
+    const onAbort = (): void => leave(abandoned());
+    const timer = setTimeout(() => leave(timeUp()), budgetMs + GRACE_MS);
+    need.signal?.addEventListener('abort', onAbort, { once: true });
+    this.#line.push(waiting);
+    if (need.signal?.aborted === true) onAbort();
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      need.signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /**
+   * Gives a hop to whoever waits longest for such a one.
+   *
+   * @returns whether somebody took it
+   */
+  serve(hop: PooledHop): boolean {
+    const at = this.#line.findIndex(({ need }) => meets(hop, need));
+    const [waiting] = at < 0 ? [] : this.#line.splice(at, 1);
+    waiting?.resolve(hop);
+    return waiting !== undefined;
+  }
+
+  /**
+   * A hop was opened: who needs what it lacks waits in vain.
+   *
+   * @returns whether there was somebody
+   */
+  disappoint(hop: PooledHop): boolean {
+    const before = this.#line.length;
+    for (const { need, reject } of this.#takeOut(({ need: { extension } }) => !hop.offers(extension))) {
+      if (need.extension !== undefined)
+        reject(new RelayError({ kind: 'unsupported', extension: need.extension }));
+    }
+    return this.#line.length < before;
+  }
+
+  /** Nobody gets one. */
+  dissolve(why: unknown): void {
+    for (const { reject } of this.#takeOut(() => true)) reject(why);
+  }
+
+  #takeOut(isMeant: (waiting: Waiting) => boolean): readonly Waiting[] {
+    const all = this.#line.splice(0);
+    this.#line.push(...all.filter((waiting) => !isMeant(waiting)));
+    return all.filter(isMeant);
+  }
+}
+
+/** Whether a hop will do. */
+export function meets(hop: PooledHop, { extension, isFresh }: Need): boolean {
+  return hop.offers(extension) && !(isFresh === true && hop.isReused);
+}
+
+function abandoned(): RelayError {
+  return new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
+}
