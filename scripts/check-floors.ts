@@ -11,6 +11,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   admin: 6,
   sandbox: 6,
   diagnosis: 6,
+  sendmail: 6,
   relay: 5,
   spool: 4,
   upstream: 3,
