@@ -20,7 +20,7 @@ export const POOL_VARIABLES = {
     {
       form: 'number',
       meaning:
-        'Hops to one upstream at once; set it to what your provider allows. Who finds none free waits for at most `SEALPOST_CONNECT_TIMEOUT`. An upstream that refuses one more session is given no more than it took, for ten minutes.',
+        'Hops to one upstream at once; set it to what your provider allows. Who finds none free waits for at most `SEALPOST_CONNECT_TIMEOUT`. An upstream that refuses one more session is given no more than it took for a while.',
     },
     (variable) => variable.asCount(1),
   ),

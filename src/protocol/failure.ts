@@ -36,7 +36,13 @@ export type Failure =
       readonly reason: string;
     }
   /** The upstream wants no session with us: its greeting or its answer to EHLO is 4xx or 5xx. */
-  | { readonly kind: 'session-refused'; readonly phase: 'greeting' | 'ehlo'; readonly reply: Reply }
+  | {
+      readonly kind: 'session-refused';
+      readonly phase: 'greeting' | 'ehlo';
+      readonly reply: Reply;
+      /** Whether the upstream itself said so; in clear anybody on the path may have. */
+      readonly isInsideTls: boolean;
+    }
   /** The upstream refused our credentials, or offers nothing we can present them with. */
   | {
       readonly kind: 'auth';

@@ -37,6 +37,7 @@ export class Delivery {
   readonly #context: RelayContext;
   readonly #sid: string;
   readonly #argument: PathArgument;
+  readonly #signal: AbortSignal;
   readonly #began = performance.now();
   #lease: Lease;
   #transaction: Transaction;
@@ -49,7 +50,14 @@ export class Delivery {
   #outcome: Reply | undefined;
   #isGivenBack = false;
 
-  private constructor(context: RelayContext, sid: string, argument: PathArgument, lease: Lease) {
+  private constructor(
+    context: RelayContext,
+    sid: string,
+    argument: PathArgument,
+    lease: Lease,
+    signal: AbortSignal,
+  ) {
+    this.#signal = signal;
     this.#context = context;
     this.#sid = sid;
     this.#argument = argument;
@@ -72,7 +80,7 @@ export class Delivery {
   ): Promise<Delivery> {
     const lease = await context.pool.lease({ ...wantedFor(context, argument), signal });
     try {
-      return new Delivery(context, sid, argument, lease);
+      return new Delivery(context, sid, argument, lease, signal);
     } catch (error) {
       void context.pool.giveBack(lease);
       throw error;
@@ -224,8 +232,10 @@ export class Delivery {
 
   async #renewLease(): Promise<void> {
     const { pool, requireTls } = this.#context;
-    await pool.giveBack(this.#lease); // dead, so this makes room; once more does no harm
-    const fresh = await pool.lease({ ...wantedFor(this.#context, this.#argument), isFresh: true });
+    this.#lease.hop.destroy(); // it is dead, and makes room for the other
+    await pool.giveBack(this.#lease);
+    const wanted = wantedFor(this.#context, this.#argument);
+    const fresh = await pool.lease({ ...wanted, isFresh: true, signal: this.#signal });
     if (this.#isGivenBack) {
       void pool.giveBack(fresh); // given up meanwhile: nobody else would give it back
       throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });

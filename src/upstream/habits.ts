@@ -1,7 +1,7 @@
 /**
  * How long an upstream keeps its sessions, how many it wants at once: what it says, and what it was seen to do.
  *
- * Guarantees: what was seen only makes us more careful than the operator's limits, and is forgotten after ten minutes.
+ * Guarantees: what was seen only makes us more careful than the operator's limits, and is tried again after a while.
  */
 import type { Capabilities } from '../protocol/capabilities.ts';
 
@@ -19,52 +19,38 @@ export interface HopLimits {
   readonly maxMessages: number;
 }
 
+/** How long an idle time that was seen counts. */
 const KEPT_MS = 600_000;
 
 /** An idle session that ended sooner than this was not ended for idleness. */
-const LEAST_IDLE_MS = 2_000;
+const LEAST_IDLE_MS = 10_000;
 
-/** Something that was seen, until it is too old to count. */
-class Seen {
-  readonly #now: () => number;
-  #value = Infinity;
-  #until = -Infinity;
-
-  constructor(now: () => number) {
-    this.#now = now;
-  }
-
-  get value(): number {
-    return this.#now() < this.#until ? this.#value : Infinity;
-  }
-
-  set value(value: number) {
-    this.#value = value;
-    this.#until = this.#now() + KEPT_MS;
-  }
-}
+/** After so long one more session is tried than was taken before. */
+const ONE_MORE_MS = 30_000;
 
 export class Habits {
   readonly #limits: HopLimits;
-  readonly #connections: Seen;
-  readonly #idleMs: Seen;
+  readonly #now: () => number;
+  #taken = { connections: Infinity, at: 0 };
+  #idle = { ms: Infinity, until: 0 };
   #mailMax = Infinity;
 
   /** @param now milliseconds */
   constructor(limits: HopLimits, now = (): number => performance.now()) {
     this.#limits = limits;
-    this.#connections = new Seen(now);
-    this.#idleMs = new Seen(now);
+    this.#now = now;
   }
 
   /** Hops at once. */
   get connections(): number {
-    return Math.min(this.#limits.max, this.#connections.value);
+    const { connections, at } = this.#taken;
+    return Math.min(this.#limits.max, connections + Math.floor((this.#now() - at) / ONE_MORE_MS));
   }
 
   /** How long an idle hop is left alone, milliseconds. */
   get idleMs(): number {
-    return Math.min(this.#limits.idleMs, this.#idleMs.value);
+    const { ms, until } = this.#idle;
+    return Math.min(this.#limits.idleMs, this.#now() < until ? ms : Infinity);
   }
 
   /** Messages on one hop. */
@@ -72,19 +58,23 @@ export class Habits {
     return Math.min(this.#limits.maxMessages, this.#mailMax);
   }
 
-  /** A session was opened: LIMITS tells how many messages it takes (RFC 9422 §4). */
-  opened({ limits }: Capabilities): void {
+  /**
+   * A session was opened, and so many are open now: LIMITS tells how many messages it takes (RFC 9422 §4).
+   */
+  opened({ limits }: Capabilities, open: number): void {
+    if (open > this.#taken.connections) this.refusedBeyond(open);
     // Domains are counted over a session: with one message a session they are those of that message.
     this.#mailMax = limits.domainMax === undefined ? (limits.mailMax ?? Infinity) : 1;
   }
 
   /** One more session was refused while so many were open: it wants no more than those. */
   refusedBeyond(open: number): void {
-    this.#connections.value = open;
+    this.#taken = { connections: open, at: this.#now() };
   }
 
   /** A session was ended that had been idle so long. */
   endedAfter(idleMs: number): void {
-    if (idleMs >= LEAST_IDLE_MS) this.#idleMs.value = Math.min(this.#idleMs.value, idleMs * 0.8);
+    if (idleMs >= LEAST_IDLE_MS)
+      this.#idle = { ms: Math.min(this.idleMs, idleMs * 0.8), until: this.#now() + KEPT_MS };
   }
 }

@@ -6,7 +6,7 @@
  * failing upstream is tried by one opening at a time, at growing intervals, and its failure is everybody's who waits.
  */
 import type { Log } from '../log/log.ts';
-import { RelayError } from '../protocol/failure.ts';
+import { RelayError, type Extension } from '../protocol/failure.ts';
 import { BackOff } from './back-off.ts';
 import { Habits, type HopLimits } from './habits.ts';
 import type { HopOpener } from './open-hop.ts';
@@ -18,6 +18,15 @@ import { wayText } from './way.ts';
 
 /** Openings at once: a crowd of clients is no reason for a crowd of handshakes. */
 const MAX_OPENING = 10;
+
+/** A hop that has stood so long proves that the upstream keeps its sessions. */
+const PROVEN_MS = 5_000;
+
+/** How often a hop that is to stay says something; less than a server's patience, and than health's memory. */
+const KEEP_ALIVE_MS = 45_000;
+
+/** Who would have to wait longer for the next try is answered at once. */
+const PATIENCE_MS = 5_000;
 
 /** When demand rises there is to be one hop in reserve for so many in use. */
 const BUSY_FOR_ONE_AHEAD = 4;
@@ -41,8 +50,11 @@ export class HopSupply {
   /** Used last comes last. */
   readonly #idle: PooledHop[] = [];
   readonly #leased = new Set<PooledHop>();
+  /** Hops that were told QUIT: the upstream may count them still. */
+  readonly #leaving = new Set<PooledHop>();
   readonly #waiting = new WaitingLine();
   #opening = 0;
+  #hasOpened = false;
   /** Hops to hold though nobody needs them. */
   #min = 0;
   /** Idle hops that rising demand asks for. */
@@ -51,7 +63,7 @@ export class HopSupply {
   #budgetMs: number | undefined;
   #lastError: RelayError | undefined;
   #restTimer: NodeJS.Timeout | undefined;
-  #isClosed = false;
+  #closed: { readonly why: RelayError; readonly whenEmpty: PromiseWithResolvers<void> } | undefined;
 
   constructor(target: Target, around: SupplySurroundings) {
     this.#target = target;
@@ -59,9 +71,9 @@ export class HopSupply {
     this.#habits = new Habits(around.limits);
   }
 
-  /** Whether the newest try failed. */
-  get isFailing(): boolean {
-    return this.#backOff.isFailing;
+  /** Whether the newest try failed, nothing has shown since that the upstream is well, and no hop is left. */
+  get isSetAside(): boolean {
+    return this.#backOff.isFailing && this.#idle.length === 0;
   }
 
   get leased(): ReadonlySet<PooledHop> {
@@ -72,29 +84,34 @@ export class HopSupply {
    * A hop ready for MAIL: the idle one that was used last, or one that is given back or opened meanwhile.
    *
    * @param budgetMs how long it may take
-   * @throws {RelayError} why there is none: the failure of the newest try, or capacity
+   * @throws {RelayError} why there is none: the failure of the newest try, unsupported, or capacity
    */
   async lease(need: Need, budgetMs: number): Promise<PooledHop> {
+    if (this.#closed !== undefined) throw this.#closed.why;
     const idle = this.#takeIdle(need);
     if (idle !== undefined) return idle;
+    if (need.extension !== undefined) this.#expectOffered(need.extension);
     this.#budgetMs = budgetMs;
     const waiting = this.#waiting.join(need, budgetMs, () => this.#lastError ?? tooMany());
     this.#ahead = Math.floor(this.#leased.size / BUSY_FOR_ONE_AHEAD);
-    this.#makeRoom();
     this.#openMore();
     return waiting;
   }
 
-  /** Takes a hop back; it is recovered, kept or closed. Never fails. */
+  /** Takes a hop back; it is recovered, kept or closed. Never fails; once more does no harm. */
   async giveBack(hop: PooledHop): Promise<void> {
+    if (!this.#leased.has(hop) || hop.isReturning) return;
+    hop.isReturning = true;
     const isUsable = hop.hop.isReady || (await hop.hop.recover());
+    hop.isReturning = false;
     this.#leased.delete(hop);
     if (isUsable) {
       hop.isReused = true;
-      this.#around.onAlive(hop);
+      this.#served(hop);
       this.#settle(hop);
     }
     this.#openMore();
+    this.#tellEmpty();
   }
 
   /** Holds so many hops ready from now on. */
@@ -105,30 +122,40 @@ export class HopSupply {
 
   /** Tries a failing upstream again, if it is time to. */
   probe(): void {
-    if (this.#opening === 0 && this.#hasRoom && this.#backOff.restMs(true) === 0) this.#open();
+    const isDue = this.#opening === 0 && this.#idle.length === 0 && this.#backOff.restMs(false) === 0;
+    if (isDue && this.#hasRoom) this.#open();
   }
 
   /** To be called once in a while: lets hops go that are old or long idle, keeps those alive that are to stay. */
   tend(): void {
-    let spare = this.#size - this.#min;
+    const surplus = this.#size - this.#min;
+    const keepAliveMs = Math.min(this.#habits.idleMs, KEEP_ALIVE_MS);
     const idle = [...this.#idle];
-    for (const hop of idle) {
-      const isStale = hop.idleMs >= this.#habits.idleMs;
-      if (this.#isWorn(hop) || (isStale && spare > 0)) {
-        spare -= 1;
-        this.#retire(hop);
-      } else if (isStale) void this.#keepAlive(hop);
+    for (const [index, hop] of idle.entries()) {
+      const { idleMs, ageMs, openedAt } = hop;
+      if (ageMs >= PROVEN_MS) this.#backOff.proven(openedAt);
+      const isSurplus = index < surplus;
+      if (this.#isWorn(hop) || (isSurplus && idleMs >= this.#habits.idleMs)) this.#leave(hop);
+      else if (!isSurplus && idleMs >= keepAliveMs) void this.#keepAlive(hop);
     }
     this.#ahead = 0;
     this.#openMore();
   }
 
-  /** Says goodbye on the idle hops; leased ones go when they are given back. Nobody gets one any more. */
+  /** Says goodbye on the idle hops now, on leased ones when they are given back; resolves when all are gone. */
   async close(why: RelayError): Promise<void> {
-    this.#isClosed = true;
+    const whenEmpty = Promise.withResolvers<void>();
+    this.#closed = { why, whenEmpty };
     clearTimeout(this.#restTimer);
     this.#waiting.dissolve(why);
-    await Promise.all(this.#idle.splice(0).map(async ({ hop }) => hop.quit()));
+    const idle = [...this.#idle];
+    for (const hop of idle) this.#leave(hop);
+    this.#tellEmpty();
+    return whenEmpty.promise;
+  }
+
+  get #openNow(): number {
+    return this.#idle.length + this.#leased.size;
   }
 
   get #size(): number {
@@ -136,7 +163,13 @@ export class HopSupply {
   }
 
   get #hasRoom(): boolean {
-    return this.#size < this.#habits.connections;
+    return this.#size + this.#leaving.size < this.#habits.connections;
+  }
+
+  /** Hops to open though nobody waits; a failing upstream gets none beside the one that is to prove itself. */
+  get #spare(): number {
+    if (this.#backOff.isFailing && this.#openNow > 0) return 0;
+    return Math.max(this.#ahead - this.#idle.length, this.#min - this.#openNow, 0);
   }
 
   #isWorn(hop: PooledHop): boolean {
@@ -150,30 +183,36 @@ export class HopSupply {
     return found;
   }
 
-  /** An idle hop that nobody can use stands in the way where there may be no more. */
-  #makeRoom(): void {
-    const [oldest] = this.#idle;
-    if (oldest !== undefined && !this.#hasRoom) this.#retire(oldest);
+  /** What the hops that are open lack, one more would lack. @throws {RelayError} unsupported */
+  #expectOffered(extension: Extension): void {
+    const open = [...this.#idle, ...this.#leased];
+    if (open.length === 0 || open.some((hop) => hop.offers(extension))) return;
+    throw new RelayError({ kind: 'unsupported', extension });
   }
 
   /** Opens what is waited for, what demand asks for and what is to be ready; as far as it may. */
   #openMore(): void {
-    if (this.#isClosed) return;
     const isAwaited = this.#waiting.length > 0;
-    const spare = Math.max(
-      this.#ahead - this.#idle.length,
-      this.#min - this.#idle.length - this.#leased.size,
-      0,
-    );
-    const wanted = Math.min(this.#waiting.length + spare, this.isFailing ? 1 : MAX_OPENING);
     const restMs = this.#backOff.restMs(isAwaited);
-    if (restMs > 0) return this.#openAfter(restMs, isAwaited);
+    if (this.#closed !== undefined) return;
+    if (restMs > 0) return this.#openAfter(restMs);
+    const isDoubtful = this.#backOff.isFailing || !this.#hasOpened;
+    const wanted = Math.min(this.#waiting.length + this.#spare, isDoubtful ? 1 : MAX_OPENING);
     while (this.#opening < wanted && this.#hasRoom) this.#open();
+    this.#makeRoom();
+  }
+
+  /** An idle hop that does for nobody who waits stands in the way where there may be no more. */
+  #makeRoom(): void {
+    const [oldest] = this.#idle;
+    const isFull = this.#waiting.length > this.#leaving.size && !this.#hasRoom;
+    if (oldest !== undefined && isFull) this.#leave(oldest);
   }
 
   /** Where nobody waits, `tend` sees to it. */
-  #openAfter(restMs: number, isAwaited: boolean): void {
-    if (!isAwaited || this.#opening > 0) return;
+  #openAfter(restMs: number): void {
+    if (this.#waiting.length === 0 || this.#opening > 0) return;
+    if (restMs > PATIENCE_MS && this.#leased.size === 0) return this.#waiting.dissolve(this.#lastError);
     clearTimeout(this.#restTimer);
     this.#restTimer = setTimeout(() => this.#openMore(), restMs);
   }
@@ -181,43 +220,59 @@ export class HopSupply {
   #open(): void {
     this.#opening += 1;
     const begun = performance.now();
-    void this.#around.opener
-      .open(this.#target, this.#budgetMs)
-      .finally(() => (this.#opening -= 1))
-      .then(
-        (opened) => this.#succeeded(opened),
-        (error: unknown) => this.#failed(error, begun),
-      );
+    void this.#around.opener.open(this.#target, this.#budgetMs).then(
+      (opened) => this.#succeeded(opened, begun),
+      (error: unknown) => this.#failed(error, begun),
+    );
   }
 
-  #succeeded(opened: OpenHop): void {
-    this.#backOff.succeeded();
+  #succeeded(opened: OpenHop, begun: number): void {
+    this.#opening -= 1;
+    this.#hasOpened = true;
+    this.#backOff.opened(begun);
     this.#lastError = undefined;
-    this.#habits.opened(opened.hop.capabilities);
     const hop = new PooledHop(opened, this.#around.limits.maxAgeMs);
+    this.#habits.opened(opened.hop.capabilities, this.#openNow + 1);
     opened.hop.onEnd = (reason) => this.#ended(hop, reason);
     this.#around.onAlive(hop);
-    if (this.#waiting.disappoint(hop) && this.#waiting.length === 0) void opened.hop.quit();
-    else this.#settle(hop);
+    this.#waiting.disappoint(hop);
+    this.#settle(hop);
     this.#openMore();
   }
 
   #failed(error: unknown, begun: number): void {
-    if (!(error instanceof RelayError)) return this.#waiting.dissolve(error);
+    this.#opening -= 1;
+    if (!(error instanceof RelayError)) return this.#broken(error, begun);
     this.#lastError = error;
-    // It wants no more sessions than it has: whoever waits gets one of those.
-    if (isSessionTooMany(error) && this.#leased.size > 0)
-      return this.#habits.refusedBeyond(this.#size - this.#opening);
+    if (isTooMany(error) && this.#openNow > 0) this.#habits.refusedBeyond(this.#openNow);
+    else {
+      this.#backOff.failed(begun, isRefusedLogin(error));
+      // Another opening may do better, and so may a hop in use, unless new ones are insecure or not let in.
+      const hasHope = this.#opening > 0 || (this.#leased.size > 0 && isPassing(error));
+      if (!hasHope) this.#waiting.dissolve(error);
+    }
+    this.#openMore();
+  }
+
+  /** A mistake of ours: somebody must hear of it. */
+  #broken(error: unknown, begun: number): void {
     this.#backOff.failed(begun);
-    if (this.#opening === 0) this.#waiting.dissolve(error); // else another may do better
+    if (this.#waiting.length === 0) throw error;
+    this.#waiting.dissolve(error);
   }
 
   /** A hop that is free: for whoever waits, else it stays. */
   #settle(hop: PooledHop): void {
-    if (this.#isClosed || this.#isWorn(hop)) return void hop.hop.quit();
+    if (this.#closed !== undefined || this.#isWorn(hop)) return this.#leave(hop);
     if (this.#waiting.serve(hop)) return void this.#leased.add(hop);
     hop.rest();
     this.#idle.push(hop);
+  }
+
+  #served(hop: PooledHop): void {
+    this.#around.onAlive(hop);
+    if (hop.hop.transactions === 0) return;
+    this.#backOff.proven(hop.openedAt);
   }
 
   /** NOOP shows both sides that the other is there. */
@@ -228,9 +283,18 @@ export class HopSupply {
     await this.giveBack(hop);
   }
 
-  #retire(hop: PooledHop): void {
+  #leave(hop: PooledHop): void {
     this.#takeOut(hop);
-    void hop.hop.quit();
+    this.#leaving.add(hop);
+    void hop.hop.quit().finally(() => {
+      this.#leaving.delete(hop);
+      this.#openMore();
+      this.#tellEmpty();
+    });
+  }
+
+  #tellEmpty(): void {
+    if (this.#leased.size === 0 && this.#leaving.size === 0) this.#closed?.whenEmpty.resolve();
   }
 
   /** @returns whether it was idle */
@@ -241,17 +305,34 @@ export class HopSupply {
   }
 
   #ended(hop: PooledHop, reason: string): void {
-    if (this.#takeOut(hop)) this.#habits.endedAfter(hop.idleMs);
+    const isOurs = OUR_REASONS.includes(reason);
+    // Let in and thrown out again; what it says to MAIL may be about the sender.
+    const isUnproven = hop.hop.transactions === 0 && hop.ageMs < PROVEN_MS;
+    if (!isOurs && isUnproven) this.#backOff.failed(hop.openedAt);
+    if (this.#takeOut(hop) && UPSTREAM_REASONS.includes(reason)) this.#habits.endedAfter(hop.idleMs);
     const { hid, way, ageMs } = hop;
     const { transactions } = hop.hop;
     this.#around.log.emit('hop.closed', { hid, ...wayText(way), transactions, reason, ms: ageMs });
   }
 }
 
-/** A refusal of the session that may pass (RFC 5321 §4.2.1): most often that there are too many, some say so at AUTH. */
-function isSessionTooMany({ failure }: RelayError): boolean {
-  if (failure.kind !== 'session-refused' && failure.kind !== 'auth') return false;
-  return failure.reply !== undefined && failure.reply.code < 500;
+/** How a channel says that it was ended: by us, by the upstream in good order. */
+const OUR_REASONS: readonly string[] = ['quit', 'destroyed'];
+const UPSTREAM_REASONS: readonly string[] = ['upstream-closing', 'connection-closed'];
+
+/** It takes no more sessions than it has (RFC 5321 §3.8, RFC 4954 §6), and said so itself: anybody can in clear. */
+function isTooMany({ failure }: RelayError): boolean {
+  if (failure.kind === 'session-refused') return failure.isInsideTls && failure.reply.code < 500;
+  return failure.kind === 'auth' && (failure.reply?.code === 421 || failure.reply?.code === 432);
+}
+
+function isRefusedLogin({ failure }: RelayError): boolean {
+  return failure.kind === 'auth' && failure.reply !== undefined && failure.reply.code >= 500;
+}
+
+/** Says nothing against the hops that there are. */
+function isPassing({ failure }: RelayError): boolean {
+  return failure.kind !== 'tls' && failure.kind !== 'auth';
 }
 
 function tooMany(): RelayError {

@@ -52,9 +52,9 @@ export class PlainHop {
     const channel = new Channel<'EHLO' | 'STARTTLS' | 'QUIT'>(socket);
     try {
       const greeting = await channel.awaitReply('greeting', replyTimeoutMs(opening));
-      expectGreeting(channel, greeting);
+      expectGreeting(channel, greeting, false);
       const reply = await channel.send(CommandLine.ehlo(NAME_IN_CLEAR), 'ehlo', replyTimeoutMs(opening));
-      return new PlainHop(channel, greeting, expectCapabilities(channel, reply), opening);
+      return new PlainHop(channel, greeting, expectCapabilities(channel, reply, false), opening);
     } catch (error) {
       void channel.quit(CommandLine.quit());
       throw error;

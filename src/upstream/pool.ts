@@ -9,6 +9,7 @@ import type { Capabilities } from '../protocol/capabilities.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { HopLimits } from './habits.ts';
 import { HopSupply, type SupplySurroundings } from './hop-supply.ts';
+import { mostTelling } from './most-telling.ts';
 import type { HopOpener } from './open-hop.ts';
 import type { PooledHop } from './pooled-hop.ts';
 import type { Target } from './target.ts';
@@ -35,7 +36,6 @@ export class HopPool {
   readonly #around: SupplySurroundings;
   readonly #supplies = new Map<Target, HopSupply>();
   readonly #tending: NodeJS.Timeout;
-  #whenReturned: (() => void)[] = [];
   #isClosed = false;
 
   constructor(opener: HopOpener, limits: HopLimits, log: Log) {
@@ -55,29 +55,28 @@ export class HopPool {
   /**
    * A hop ready for MAIL. A target that fails is set aside: behind those that do not, and tried again meanwhile.
    *
-   * @throws {RelayError} the last target's failure, or capacity
+   * @throws {RelayError} the failure that tells most, or capacity
    */
   async lease(wanted: Wanted): Promise<Lease> {
-    if (this.#isClosed) throw goingAway();
+    if (this.#isClosed || wanted.targets.length === 0) throw goingAway();
     const end = performance.now() + this.#around.opener.connectMs;
     const supplies = this.#inOrder(wanted.targets);
-    let failed: RelayError | undefined;
+    const failures: RelayError[] = [];
     for (const [index, supply] of supplies.entries()) {
       try {
         const share = (end - performance.now()) / (supplies.length - index);
         return await supply.lease(wanted, Math.max(1, share));
       } catch (error) {
         if (!(error instanceof RelayError) || wanted.signal?.aborted === true) throw error;
-        failed = error;
+        failures.push(error);
       }
     }
-    throw failed ?? new TypeError('no upstream is configured');
+    throw mostTelling(failures.toReversed());
   }
 
   /** Takes a hop back; it is recovered, kept or closed. Never fails. */
   async giveBack(lease: Lease): Promise<void> {
     await this.#supplyOf(lease.target).giveBack(lease);
-    if (this.#isClosed && this.#leased.length === 0) for (const wake of this.#whenReturned.splice(0)) wake();
   }
 
   /** Says goodbye on all hops: on the idle ones now, on the leased ones when they are given back; waits for them all. */
@@ -85,7 +84,6 @@ export class HopPool {
     this.#isClosed = true;
     clearInterval(this.#tending);
     await Promise.all([...this.#supplies.values()].map(async (supply) => supply.close(goingAway())));
-    if (this.#leased.length > 0) await new Promise<void>((resolve) => this.#whenReturned.push(resolve));
   }
 
   /** Cuts what is still leased; whoever holds it hears of the loss. @returns how many */
@@ -109,9 +107,9 @@ export class HopPool {
 
   #inOrder(targets: readonly Target[]): readonly HopSupply[] {
     const supplies = targets.map((target) => this.#supplyOf(target));
-    const working = supplies.filter((supply) => !supply.isFailing);
+    const working = supplies.filter((supply) => !supply.isSetAside);
     if (working.length === supplies.length) return supplies;
-    const failing = supplies.filter((supply) => supply.isFailing);
+    const failing = supplies.filter((supply) => supply.isSetAside);
     if (working.length > 0) for (const supply of failing) supply.probe();
     return [...working, ...failing];
   }

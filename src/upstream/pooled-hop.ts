@@ -17,9 +17,12 @@ export class PooledHop implements OpenHop {
   readonly hop: SecuredHop;
   /** Whether it has served or lain idle: its connection may have died unnoticed. */
   isReused = false;
-  readonly #opened = performance.now();
+  /** Whether it is being recovered. */
+  isReturning = false;
+  /** performance.now() */
+  readonly openedAt = performance.now();
   readonly #bestBefore: number;
-  #idleSince = this.#opened;
+  #idleSince = this.openedAt;
 
   /** @param maxAgeMs milliseconds from now */
   constructor({ hid, target, way, hop }: OpenHop, maxAgeMs: number) {
@@ -27,12 +30,12 @@ export class PooledHop implements OpenHop {
     this.target = target;
     this.way = way;
     this.hop = hop;
-    this.#bestBefore = this.#opened + maxAgeMs * (1 - AGE_SPREAD * Math.random());
+    this.#bestBefore = this.openedAt + maxAgeMs * (1 - AGE_SPREAD * Math.random());
   }
 
   /** Milliseconds since it was opened. */
   get ageMs(): number {
-    return Math.round(performance.now() - this.#opened);
+    return Math.round(performance.now() - this.openedAt);
   }
 
   /** Milliseconds since it was used. */

@@ -3,7 +3,8 @@
  *
  * Guarantees: credentials that are refused on one way are not offered on another; what loses is closed.
  */
-import { RelayError, type Failure } from '../protocol/failure.ts';
+import { RelayError } from '../protocol/failure.ts';
+import { mostTelling } from './most-telling.ts';
 
 /** How long the preferred way is waited for before the next one joins. */
 const JOIN_MS = 2_000;
@@ -73,25 +74,4 @@ export async function firstToOpen<W, H>(
     };
     startNext();
   });
-}
-
-const TELLING: readonly Failure['kind'][] = [
-  'auth',
-  'tls',
-  'session-refused',
-  'protocol',
-  'lost',
-  'unreachable',
-  'dns',
-];
-
-/** "The certificate is wrong" on one port says more than "refused" on the other. */
-function mostTelling(failures: readonly RelayError[]): RelayError {
-  return failures.reduce((best, error) => (rank(error) < rank(best) ? error : best));
-}
-
-function rank({ failure }: RelayError): number {
-  // Of two insecure ports, the one that failed for no better reason than "it failed" says less.
-  const vague = failure.kind === 'tls' && failure.resultType === 'validation-failure' ? 0.5 : 0;
-  return TELLING.indexOf(failure.kind) + vague;
 }

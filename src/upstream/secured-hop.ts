@@ -36,11 +36,10 @@ export class SecuredHop {
   readonly greeting: Reply | undefined;
   /** That logged us in; undefined where no AUTH took place. For people, too. */
   readonly mechanism: MechanismName | undefined;
-  /** Transactions begun on this hop. */
-  transactions = 0;
   readonly #channel: Channel<SecuredVerb>;
   readonly #timeouts: HopTimeouts;
   #transaction: Transaction | undefined;
+  #transactionsBefore = 0;
 
   private constructor(
     channel: Channel<SecuredVerb>,
@@ -72,7 +71,7 @@ export class SecuredHop {
     try {
       const said = greeting === 'greets' ? await greetingOf(channel, timeoutMs()) : undefined;
       const reply = await channel.send(CommandLine.ehlo(hostname), 'ehlo', timeoutMs());
-      const capabilities = expectCapabilities(channel, reply);
+      const capabilities = expectCapabilities(channel, reply, true);
       let mechanism: MechanismName | undefined;
       if (credentials !== undefined) {
         await opening.mayAuth();
@@ -88,6 +87,11 @@ export class SecuredHop {
       void channel.quit(CommandLine.quit());
       throw error;
     }
+  }
+
+  /** Transactions whose MAIL was sent. */
+  get transactions(): number {
+    return this.#transactionsBefore + (this.#transaction?.isUnsent === false ? 1 : 0);
   }
 
   /** Whether a transaction can begin: connected, and nothing under way. */
@@ -108,7 +112,7 @@ export class SecuredHop {
   mail(command: CommandLine<'MAIL'>): Transaction {
     this.#channel.assertOpen('mail');
     if (!this.isReady) throw new TypeError('the hop has a transaction under way');
-    this.transactions += 1;
+    this.#transactionsBefore = this.transactions;
     this.#transaction = new Transaction(this.#channel, this.capabilities, this.#timeouts, command);
     return this.#transaction;
   }
@@ -122,6 +126,7 @@ export class SecuredHop {
     if (this.isReady) return true;
     if (this.#canReset) {
       if (await this.#isAnswered(CommandLine.rset())) {
+        this.#transactionsBefore = this.transactions;
         this.#transaction = undefined;
         return true;
       }
@@ -166,7 +171,7 @@ export class SecuredHop {
 async function greetingOf(channel: Channel<never>, timeoutMs: number): Promise<Reply> {
   try {
     const reply = await channel.awaitReply('greeting', timeoutMs);
-    expectGreeting(channel, reply);
+    expectGreeting(channel, reply, true);
     return reply;
   } catch (error) {
     if (!(error instanceof RelayError) || error.failure.kind !== 'unreachable') throw error;
@@ -175,14 +180,19 @@ async function greetingOf(channel: Channel<never>, timeoutMs: number): Promise<R
 }
 
 /** @throws {RelayError} session-refused | protocol */
-export function expectGreeting(channel: Channel<never>, reply: Reply): void {
-  if (isRefusal(reply)) throw new RelayError({ kind: 'session-refused', phase: 'greeting', reply });
+export function expectGreeting(channel: Channel<never>, reply: Reply, isInsideTls: boolean): void {
+  if (isRefusal(reply))
+    throw new RelayError({ kind: 'session-refused', phase: 'greeting', reply, isInsideTls });
   if (reply.code !== 220) throw channel.desynchronised('greeting', reply);
 }
 
 /** @throws {RelayError} session-refused | protocol */
-export function expectCapabilities(channel: Channel<never>, reply: Reply): Capabilities {
-  if (isRefusal(reply)) throw new RelayError({ kind: 'session-refused', phase: 'ehlo', reply });
+export function expectCapabilities(
+  channel: Channel<never>,
+  reply: Reply,
+  isInsideTls: boolean,
+): Capabilities {
+  if (isRefusal(reply)) throw new RelayError({ kind: 'session-refused', phase: 'ehlo', reply, isInsideTls });
   if (reply.code !== 250) throw channel.desynchronised('ehlo', reply);
   return Capabilities.of(reply);
 }

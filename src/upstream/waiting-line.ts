@@ -70,18 +70,12 @@ export class WaitingLine {
     return waiting !== undefined;
   }
 
-  /**
-   * A hop was opened: who needs what it lacks waits in vain.
-   *
-   * @returns whether there was somebody
-   */
-  disappoint(hop: PooledHop): boolean {
-    const before = this.#line.length;
+  /** A hop was opened: who needs what it lacks waits in vain. */
+  disappoint(hop: PooledHop): void {
     for (const { need, reject } of this.#takeOut(({ need: { extension } }) => !hop.offers(extension))) {
       if (need.extension !== undefined)
         reject(new RelayError({ kind: 'unsupported', extension: need.extension }));
     }
-    return this.#line.length < before;
   }
 
   /** Nobody gets one. */

@@ -6,7 +6,18 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
 import { TestAuthority } from '../support/pki.ts';
-import { startRelay, type RelayProcess, type Variables } from '../support/relay-process.ts';
+import {
+  allDelivered,
+  authority,
+  holder,
+  identity,
+  MESSAGE,
+  openAt,
+  said,
+  scene,
+  sendTo,
+  verbsOf,
+} from '../support/pool-scene.ts';
 import {
   CLOSE,
   GOOD_KEYWORDS,
@@ -18,60 +29,9 @@ import {
 import { SmtpDialog } from '../support/smtp-dialog.ts';
 
 const LIMIT = { timeout: 60_000 };
-const MESSAGE = 'Subject: x\r\n\r\nHello';
 const CHUNKING = [...GOOD_KEYWORDS, 'CHUNKING'];
 
-const authority = new TestAuthority();
-const identity = authority.issue({ san: 'DNS:localhost' });
 after(() => authority.remove());
-
-interface Scene extends AsyncDisposable {
-  readonly upstream: ScriptedUpstream;
-  readonly relay: RelayProcess;
-}
-
-async function scene(script: Partial<Script> = {}, variables: Variables = {}): Promise<Scene> {
-  const upstream = await ScriptedUpstream.start({ mode: 'implicit', identity, ...script });
-  const relay = await startRelay({
-    SEALPOST_UPSTREAM: upstream.url,
-    SEALPOST_TLS_CA_FILE: authority.caFile,
-    SEALPOST_LOG_LEVEL: 'debug',
-    ...variables,
-  });
-  return {
-    upstream,
-    relay,
-    [Symbol.asyncDispose]: async (): Promise<void> => {
-      await relay.stop();
-      await upstream[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** One message in a connection of its own. @returns the code of the last reply */
-async function sendTo(relay: RelayProcess): Promise<number> {
-  using client = await SmtpDialog.open(relay.port());
-  return (await client.send(MESSAGE)).code;
-}
-
-async function allDelivered(relay: RelayProcess, clients: number): Promise<void> {
-  const sent = await Promise.all(Array.from({ length: clients }, async () => sendTo(relay)));
-  assert.deepEqual(
-    sent,
-    sent.map(() => 250),
-  );
-}
-
-/** Resolves when that many connections have said such a line. */
-async function said(upstream: ScriptedUpstream, verb: string, connections: number): Promise<void> {
-  const count = (): number =>
-    upstream.connections.filter(({ commands }) => commands.some((line) => line.startsWith(verb))).length;
-  while (count() < connections) await upstream.changed();
-}
-
-function verbsOf({ commands }: Connection): string {
-  return commands.map((line) => line.split(' ')[0]).join(' ');
-}
 
 for (const [way, keywords, turns] of [
   ['BDAT', CHUNKING, 2],
@@ -157,7 +117,7 @@ test('has no more hops than SEALPOST_POOL_MAX, and lets the others wait', LIMIT,
   };
   await using at = await scene(script, { SEALPOST_POOL_MAX: '2' });
   function open(): number {
-    return at.upstream.connections.filter(({ closed }) => !closed).length;
+    return openAt(at.upstream);
   }
   await allDelivered(at.relay, 12);
   assert.equal(most, 2);
@@ -167,13 +127,11 @@ test('has no more hops than SEALPOST_POOL_MAX, and lets the others wait', LIMIT,
 test('refuses with 451 4.4.5 whoever has waited too long for a hop', LIMIT, async () => {
   const variables = { SEALPOST_POOL_MAX: '1', SEALPOST_CONNECT_TIMEOUT: '1' };
   await using at = await scene({}, variables);
-  using holder = await SmtpDialog.open(at.relay.port());
-  for (const line of ['EHLO holder', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>'])
-    assert.equal((await holder.command(line)).code, 250);
+  using held = await holder(at.relay);
   using client = await SmtpDialog.open(at.relay.port());
   const refused = await client.send(MESSAGE);
   assert.match(refused.raw, /^451 4\.4\.5 /);
-  assert.equal((await holder.command('RSET')).code, 250);
+  assert.equal((await held.command('RSET')).code, 250);
   assert.equal((await client.send(MESSAGE)).code, 250);
 });
 
@@ -183,11 +141,9 @@ test('asks for no more sessions than the upstream has shown to take', LIMIT, asy
   };
   await using at = await scene(script);
   function open(): number {
-    return at.upstream.connections.filter(({ closed }) => !closed).length;
+    return openAt(at.upstream);
   }
-  using holder = await SmtpDialog.open(at.relay.port());
-  for (const line of ['EHLO holder', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>'])
-    assert.equal((await holder.command(line)).code, 250);
+  using _held = await holder(at.relay);
   await allDelivered(at.relay, 20);
   const after1 = at.upstream.connections.length;
   await allDelivered(at.relay, 20);

@@ -25,7 +25,10 @@ const TABLE: readonly [Failure, string][] = [
   [tls('dnssec-invalid', 'dns-bogus'), '451 4.7.5'],
   [tls('dnssec-invalid', 'dns-timeout'), '451 4.7.5'],
   [tls('dane-required', 'no-tlsa-record'), '451 4.7.5'],
-  [{ kind: 'session-refused', phase: 'greeting', reply: said(554, 'go away') }, '451 4.4.1'],
+  [
+    { kind: 'session-refused', isInsideTls: true, phase: 'greeting', reply: said(554, 'go away') },
+    '451 4.4.1',
+  ],
   [{ kind: 'unsupported', extension: 'REQUIRETLS' }, '550 5.7.30'],
   [{ kind: 'unsupported', extension: '8BITMIME' }, '554 5.6.3'],
   [{ kind: 'unsupported', extension: 'SMTPUTF8' }, '553 5.6.7'],

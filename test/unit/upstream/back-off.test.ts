@@ -46,11 +46,33 @@ test('counts tries that ran side by side once', () => {
   assert.equal(backOff.restMs(true), 0);
 });
 
-test('forgets failures when a try succeeds', () => {
+test('rests no more once a try succeeded, and forgets the failures once its hop has proved something', () => {
   let now = 0;
   const backOff = new BackOff(() => now);
   for (let failure = 0; failure < 5; failure += 1) backOff.failed((now += 1));
-  backOff.succeeded();
-  assert.equal(backOff.isFailing, false);
-  assert.equal(backOff.restMs(true), 0);
+  backOff.opened(now);
+  assert.deepEqual([backOff.isFailing, backOff.restMs(true)], [true, 0]);
+  backOff.proven(now);
+  assert.deepEqual([backOff.isFailing, backOff.restMs(true)], [false, 0]);
+});
+
+test('is not impressed by tries and hops that are older than the failure', () => {
+  let now = 0;
+  const backOff = new BackOff(() => now);
+  for (let failure = 0; failure < 5; failure += 1) backOff.failed((now += 10));
+  backOff.opened(now - 1);
+  backOff.proven(now - 1);
+  assert.deepEqual([backOff.isFailing, backOff.restMs(true)], [true, 800]);
+});
+
+test('offers refused credentials ever more rarely, whoever waits', () => {
+  let now = 0;
+  const backOff = new BackOff(() => now);
+  const rested = Array.from({ length: 12 }, () => {
+    backOff.failed(now, true);
+    const rest = backOff.restMs(true);
+    now += rest;
+    return rest / 1_000;
+  });
+  assert.deepEqual(rested, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
 });

@@ -18,14 +18,23 @@ test('keeps to the limits of the operator as long as nothing else was seen', () 
   assert.deepEqual([habits.connections, habits.idleMs, habits.messages], [100, 60_000, 1_000]);
 });
 
-test('asks for no more sessions than were open when one more was refused, for ten minutes', () => {
+test('asks for no more sessions than were open when one more was refused, and for one more each half minute', () => {
   let now = 0;
   const habits = new Habits(LIMITS, () => now);
   habits.refusedBeyond(3);
-  now = 599_999;
+  now = 29_999;
   assert.equal(habits.connections, 3);
-  now = 600_000;
-  assert.equal(habits.connections, 100);
+  now = 60_000;
+  assert.equal(habits.connections, 5);
+  habits.refusedBeyond(3);
+  assert.equal(habits.connections, 3);
+});
+
+test('believes what it sees: more sessions than were thought possible', () => {
+  const habits = new Habits(LIMITS);
+  habits.refusedBeyond(1);
+  habits.opened(offering(), 4);
+  assert.equal(habits.connections, 4);
 });
 
 test('leaves a session idle for less time than the upstream did before it ended one', () => {
@@ -43,7 +52,7 @@ test('leaves a session idle for less time than the upstream did before it ended 
 
 test('takes no session that ended right after its use for one that ended of idleness', () => {
   const habits = new Habits(LIMITS);
-  habits.endedAfter(1_999);
+  habits.endedAfter(9_999);
   assert.equal(habits.idleMs, 60_000);
 });
 
@@ -51,7 +60,7 @@ test('is never less careful than the operator', () => {
   const habits = new Habits({ ...LIMITS, max: 2, idleMs: 5_000, maxMessages: 3 });
   habits.refusedBeyond(7);
   habits.endedAfter(100_000);
-  habits.opened(offering('LIMITS MAILMAX=50'));
+  habits.opened(offering('LIMITS MAILMAX=50'), 1);
   assert.deepEqual([habits.connections, habits.idleMs, habits.messages], [2, 5_000, 3]);
 });
 
@@ -69,7 +78,7 @@ const TOLD: readonly (readonly [line: string, messages: number])[] = [
 for (const [line, messages] of TOLD) {
   test(`lets a session carry ${messages} messages at "${line}"`, () => {
     const habits = new Habits(LIMITS);
-    habits.opened(offering(line));
+    habits.opened(offering(line), 1);
     assert.equal(habits.messages, messages);
   });
 }

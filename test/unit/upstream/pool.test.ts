@@ -157,6 +157,7 @@ test('takes no idle hop that lacks what the transaction needs', async () => {
   await pool.giveBack(without);
   await assert.rejects(pool.lease({ targets: [same], extension: 'REQUIRETLS' }), { message: 'unsupported' });
   upstream.play({ ...upstream.script, keywords: keywordsNow('REQUIRETLS') });
+  while (without.hop.isReady) await new Promise((resolve) => setImmediate(resolve));
   const having = await pool.lease({ targets: [same], extension: 'REQUIRETLS' });
   assert.ok(having.hop.capabilities.has('REQUIRETLS'));
   await pool.giveBack(having);
