@@ -44,7 +44,8 @@ export class ClientConnection extends SMTPConnection {
   #underWay = 0;
   /** Replies to RCPT. */
   readonly #recipients = new ReplyQueue();
-  #isCorked = false;
+  /** Replies that have not left yet. */
+  #unsent = '';
   #isDraining = false;
 
   constructor(
@@ -55,7 +56,7 @@ export class ClientConnection extends SMTPConnection {
   ) {
     super(server, socket, options);
     this.#context = context;
-    this.#relay = new RelaySession(context.relay, this.remoteAddress, this.secure);
+    this.#relay = new RelaySession(context.relay, this.id, this.remoteAddress, this.secure);
   }
 
   /** Ends the session now, or after the transaction that is under way. */
@@ -71,7 +72,7 @@ export class ClientConnection extends SMTPConnection {
 
   /** Called by the base constructor too, when the fields of this class do not exist yet. */
   override _createParser(): CommandStream {
-    const parser = new CommandStream({ maxCommandLength: this._server.options.maxCommandLength });
+    const parser = new CommandStream();
     parser.oncommand = (command, callback) => this._onCommand(command, callback);
     parser.on('error', (error) => this.send(421, `Error: ${error.message}`));
     // The client will send no more: what it pipelined has been served by now, and an unfinished message is cut off.
@@ -90,23 +91,39 @@ export class ClientConnection extends SMTPConnection {
     const enhanced = this._getEnhancedStatusCode(code, context);
     const prefix = enhanced === '' ? '' : `${enhanced} `;
     const texts = Array.isArray(data) ? data : [data ?? ''];
-    const lines = texts.map((text, index) => {
-      const separator = index < texts.length - 1 ? '-' : ' ';
-      return `${code}${separator}${prefix}${text.replaceAll(/\p{Cc}/gu, ' ')}\r\n`;
-    });
-    // While a handshake runs, `_socket` is still the plain one: nothing may be written between its records.
-    if (!this._upgrading && this._socket.writable) this._socket.write(lines.join(''));
-    if (code === 220) this.#uncork(); // TLS begins right behind it
+    this.#write({ code, lines: texts.map((text) => `${prefix}${text}`) });
+    if (code === 220) this.#flush(); // TLS may begin right behind it
     if (code === 421) this.close();
   }
 
-  override _onCommand(command: Buffer, callback?: () => void): void {
-    const begin = (): void => {
-      if (this.#isDraining && !this.#relay.isInTransaction) this.#endIfDrained();
-      else super._onCommand(command, callback);
-    };
-    if (RCPT.test(command.toString('latin1', 0, 5))) begin();
-    else this.#afterRecipients(begin);
+  override close(): void {
+    this.#flush();
+    super.close();
+  }
+
+  override _onCommand(command: Buffer, callback: () => void = () => undefined): void {
+    const verb = MAIL_VERB.exec(command.toString('latin1', 0, 5))?.[1]?.toUpperCase();
+    if (verb === 'RCPT') this.#begin(verb, command, callback);
+    else this.#afterRecipients(() => this.#begin(verb, command, callback));
+  }
+
+  /** The commands of a transaction go the short way; what may not be said now, and the rest, is theirs to answer. */
+  #begin(verb: string | undefined, command: Buffer, callback: () => void): void {
+    if (this.#isDraining && !this.#relay.isInTransaction) return this.#endIfDrained();
+    const isExpected = this._ready && !this._upgrading && this._nextHandler === false;
+    if (verb === undefined || !isExpected || this.hostNameAppearsAs === false)
+      return super._onCommand(command, callback);
+    const proceed = (): void => this._whenWritable(callback);
+    switch (verb) {
+      case 'MAIL':
+        return this.handler_MAIL(command, proceed);
+      case 'RCPT':
+        return this.handler_RCPT(command, proceed);
+      case 'DATA':
+        return this.handler_DATA(command, proceed);
+      default:
+        return this.handler_RSET(command, proceed);
+    }
   }
 
   override handler_EHLO(command: Buffer, callback: () => void): void {
@@ -264,30 +281,31 @@ export class ClientConnection extends SMTPConnection {
 
   #endIfDrained(): void {
     if (!this.#isDraining || this.#relay.isInTransaction) return;
-    this.#sendReply(GOING_AWAY);
+    this.#write(GOING_AWAY);
+    this.#flush();
     this._socket.destroySoon(); // does not wait for the client to close its side
   }
 
-  /** `false`: the text has its enhanced code already; smtp-server would choose one of its own. */
   #sendReply(reply: Reply): void {
-    this.#cork();
-    this.send(reply.code, [...reply.lines], false);
+    this.#write(reply);
+    if (reply.code === 421) this.close();
   }
 
   /** Replies that come together leave together. */
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    const socket = this._socket;
-    socket.cork();
-    process.nextTick(() => {
-      this.#isCorked = false;
-      socket.uncork();
-    });
+  #write({ code, lines }: Reply): void {
+    if (this.#unsent === '') process.nextTick(() => this.#flush());
+    for (const [at, line] of lines.entries()) {
+      const separator = at < lines.length - 1 ? '-' : ' ';
+      this.#unsent += `${code}${separator}${line.replaceAll(/\p{Cc}/gu, ' ')}\r\n`;
+    }
   }
 
-  #uncork(): void {
-    if (this.#isCorked) this._socket.uncork();
+  #flush(): void {
+    const replies = this.#unsent;
+    if (replies === '') return;
+    this.#unsent = '';
+    // While a handshake runs, `_socket` is still the plain one: nothing may be written between its records.
+    if (!this._upgrading && this._socket.writable) this._socket.write(replies);
   }
 
   #admits(foreign: ForeignProtocol | undefined): boolean {
@@ -299,6 +317,6 @@ export class ClientConnection extends SMTPConnection {
   }
 }
 
-const RCPT = /^RCPT(?: |$)/i;
+const MAIL_VERB = /^(MAIL|RCPT|DATA|RSET)(?: |$)/i;
 
 const PROTOCOLS: Readonly<Record<string, Arrival['protocol']>> = { S: 'ESMTPS', A: 'ESMTPA', SA: 'ESMTPSA' };

@@ -87,16 +87,27 @@ class RelayServer extends SMTPServer {
   readonly clients = new Set<ClientConnection>();
   readonly #networks: Networks;
   readonly #context: ConnectionContext;
+  /** Told, so that smtp-server does not ask the system for each connection; nobody looks at it. */
+  readonly #local: { readonly localAddress: string; readonly localPort: number };
 
   constructor(options: ListenerOptions, relay: RelayContext) {
     super(serverOptions(options, relay));
     this.#networks = new Networks(options.networks);
+    this.#local = { localAddress: options.address.host, localPort: options.address.port };
     this.#context = {
       relay,
       keywords: (connection) => keywords(connection, options, relay),
       ended: (connection) => void this.clients.delete(connection),
     };
     this.on('error', () => undefined); // one client's trouble; without a listener the process would die
+  }
+
+  /** No proxy is expected (foreign-protocol.ts): theirs would only make a longer id, and wait a turn. */
+  override _handleProxy(
+    _socket: Socket,
+    callback: (error: null, options: SMTPConnectionOptions & { id: string }) => void,
+  ): void {
+    callback(null, { id: newId(), ...this.#local });
   }
 
   override connect(socket: Socket, socketOptions?: SMTPConnectionOptions | null): void {

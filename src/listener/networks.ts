@@ -1,7 +1,7 @@
 /**
  * A set of networks, and whether an address is in it: who may connect, what is loopback, what is our own.
  */
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList } from 'node:net';
 
 /** Networks as CIDRs or single addresses, e.g. `127.0.0.0/8`, `::1`. */
 export class Networks {
@@ -23,5 +23,5 @@ export class Networks {
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIPv6(address) ? 'ipv6' : 'ipv4';
+  return address.includes(':') ? 'ipv6' : 'ipv4'; // isIPv6() is slow, and it is an address
 }

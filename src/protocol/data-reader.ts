@@ -9,6 +9,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;
 const LONE_CR = Buffer.from('\r');
+/** What a line that begins with a dot looks like from the line before: the only lines that matter here. */
+const LINE_WITH_DOT = Buffer.from('\r\n.');
 
 /**
  * Where in a line the next octet stands: at its start (after CRLF), after a dot at its start, after that dot and CR,
@@ -57,7 +59,7 @@ export class DataReader {
           this.#position = octet === LF ? 'start' : 'inside';
           break;
         case 'inside':
-          at = this.#skipLine(octets, at);
+          at = this.#skipLines(octets, at);
           break;
       }
     }
@@ -65,19 +67,17 @@ export class DataReader {
     return undefined;
   }
 
-  /** Goes on behind the next CRLF, or to the end of the octets. */
-  #skipLine(octets: Buffer, from: number): number {
-    for (let at = from; ;) {
-      const lf = octets.indexOf(LF, at);
-      if (lf < 0) {
-        if (octets[octets.length - 1] === CR) this.#position = 'cr';
-        return octets.length;
-      }
-      at = lf + 1;
-      if (lf > from && octets[lf - 1] === CR) {
-        this.#position = 'start';
-        return at;
-      }
+  /** Goes on at the next dot that begins a line, or at the end of the octets. */
+  #skipLines(octets: Buffer, from: number): number {
+    const found = octets.indexOf(LINE_WITH_DOT, from);
+    if (found >= 0) {
+      this.#position = 'start';
+      return found + 2;
     }
+    const { length } = octets;
+    if (octets[length - 1] === CR) this.#position = 'cr';
+    else if (length - from >= 2 && octets[length - 1] === LF && octets[length - 2] === CR)
+      this.#position = 'start';
+    return length;
   }
 }

@@ -4,6 +4,8 @@
  * Guarantees: what comes out has CR and LF only as CRLF: a bare LF becomes CRLF, a bare CR a blank; all else is passed
  * on as views of the octets given.
  */
+import { LineBreaks } from './line-breaks.ts';
+
 const CR = 0x0d;
 const LF = 0x0a;
 const CRLF = Buffer.from('\r\n');
@@ -26,21 +28,15 @@ export class LineEndings {
       this.sawStray = true;
     };
     if (this.#heldCr) kept = this.#settleHeldCr(octets, emit);
-    let lf = octets.indexOf(LF, kept);
-    let cr = octets.indexOf(CR, kept);
-    while (lf >= 0 || cr >= 0) {
-      if (cr >= 0 && (lf < 0 || cr < lf)) {
-        if (cr === octets.length - 1) break; // held: the next octet decides
-        if (lf === cr + 1) lf = octets.indexOf(LF, lf + 1);
-        else replace(cr, BLANK);
-        cr = octets.indexOf(CR, cr + 1);
-      } else {
-        replace(lf, CRLF);
-        lf = octets.indexOf(LF, lf + 1);
-      }
+    const last = octets.length - 1;
+    const breaks = new LineBreaks(octets);
+    for (let at = breaks.next(kept); at <= last; at = breaks.next(at + 1)) {
+      if (octets[at] === LF) replace(at, CRLF);
+      else if (octets[at + 1] === LF) at += 1;
+      else if (at < last) replace(at, BLANK); // the last one is held: the next octet decides
     }
-    this.#heldCr = octets[octets.length - 1] === CR;
-    const end = this.#heldCr ? octets.length - 1 : octets.length;
+    this.#heldCr = octets[last] === CR;
+    const end = this.#heldCr ? last : octets.length;
     if (end > kept) emit(octets.subarray(kept, end));
   }
 

@@ -7,7 +7,6 @@
 import { HEADER_BLOCK_OCTETS } from '../protocol/limits.ts';
 
 const LF = 0x0a;
-const FIRST_OCTETS = 16_384;
 // RFC 5322 §2.2: a field name is printable US-ASCII without colon; blanks before the colon are the obsolete form (§4.5).
 const FIELD = /^([\x21-\x39\x3b-\x7e]+)[ \t]*:/;
 /** A name longer than this is no field anybody knows. */
@@ -16,7 +15,7 @@ const NAME_OCTETS = 1_000;
 export class HeaderBlock {
   receivedCount = 0;
   readonly #names = new Set<string>();
-  #octets = Buffer.allocUnsafe(FIRST_OCTETS);
+  #octets: Buffer = Buffer.alloc(0);
   #length = 0;
   #lineStart = 0;
   #isWhole = false;
@@ -77,7 +76,13 @@ export class HeaderBlock {
     if (name === 'received') this.receivedCount += 1;
   }
 
+  /** A header that comes in one piece stays where it is; nothing is ever written into a piece. */
   #append(piece: Buffer): void {
+    if (this.#length === 0) {
+      this.#octets = piece;
+      this.#length = piece.length;
+      return;
+    }
     const needed = this.#length + piece.length;
     if (needed > this.#octets.length) {
       const larger = Buffer.allocUnsafe(Math.max(needed, this.#octets.length * 2));

@@ -5,7 +5,6 @@
  * is awaited.
  * Does not: read from a socket (listener/).
  */
-import { newId } from '../log/id.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { RECIPIENTS } from '../protocol/limits.ts';
 import { parsePathArgument, type PathArgument, type PathFault } from '../protocol/path.ts';
@@ -16,7 +15,7 @@ import { asksRequireTls, declaredOctets, hasValidValues } from './parameters.ts'
 import type { Arrival } from './trace-header.ts';
 
 export class RelaySession {
-  readonly sid = newId();
+  readonly sid: string;
   /** Messages that were delivered. */
   delivered = 0;
   readonly #context: RelayContext;
@@ -29,10 +28,14 @@ export class RelaySession {
   #isClosed = false;
   readonly #gone = new AbortController();
 
-  /** @param client IP address, for the log */
-  constructor(context: RelayContext, client: string, isTls: boolean) {
+  /**
+   * @param sid names it in the log
+   * @param client IP address, for the log
+   */
+  constructor(context: RelayContext, sid: string, client: string, isTls: boolean) {
     this.#context = context;
-    context.log.emit('session.opened', { sid: this.sid, client, tls: isTls });
+    this.sid = sid;
+    context.log.emit('session.opened', { sid, client, tls: isTls });
   }
 
   /** Whether a transaction has begun and not ended. */

@@ -2,8 +2,6 @@
  * What goes in front of a message: the trace field (RFC 5321 §4.4), and a Date and Message-ID where they are missing
  * (RFC 6409 §8).
  */
-import { isIPv6 } from 'node:net';
-
 /** How the message came to us. */
 export interface Arrival {
   /** HELO or EHLO argument as received. */
@@ -16,7 +14,7 @@ export interface Arrival {
 
 /** RFC 5321 §4.4: from, by, with, id and date, on folded lines. */
 export function receivedField(arrival: Arrival, hostname: string, id: string, now: Date): string {
-  const literal = isIPv6(arrival.address) ? `[IPv6:${arrival.address}]` : `[${arrival.address}]`;
+  const literal = arrival.address.includes(':') ? `[IPv6:${arrival.address}]` : `[${arrival.address}]`;
   const from = heloWord(arrival.helo) ?? literal;
   return (
     `Received: from ${from} (${literal})\r\n` +

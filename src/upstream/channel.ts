@@ -14,6 +14,9 @@ import { DATA_BLOCK_TIMEOUT_MS } from '../protocol/limits.ts';
 import { ReplyReader, ReplySyntaxError } from '../protocol/reply-reader.ts';
 import { isRefusal, type Reply } from '../protocol/reply.ts';
 
+/** What fits one TLS record (RFC 8446 §5.1). */
+const RECORD_OCTETS = 16_384;
+
 /** How long a connection that was told QUIT may take to go away. */
 const LINGER_MS = 2_000;
 
@@ -32,7 +35,9 @@ export class Channel<in V extends Verb> {
   #timer: NodeJS.Timeout | undefined;
   #ended: { readonly reason: string; readonly isProtocol: boolean } | undefined;
   #drained: { readonly resolve: () => void; readonly reject: (error: RelayError) => void } | undefined;
-  #isCorked = false;
+  /** What is sent in one go leaves in one write, so in one TLS record where it fits. */
+  #flight: Buffer[] = [];
+  #flightOctets = 0;
   /** Called with a 4xx or 5xx that no command asked for, while content is being sent; the channel ends with it. */
   onEarlyRefusal: ((reply: Reply) => void) | undefined;
   /** Called once, when the channel ends, by whomever. */
@@ -69,7 +74,7 @@ export class Channel<in V extends Verb> {
    * @throws {RelayError} protocol | unreachable | lost | outcome-unknown
    */
   send(command: CommandLine<V>, phase: Phase, timeoutMs: number): Promise<Reply> {
-    if (this.#ended === undefined) this.#write(command.toWire());
+    if (this.#ended === undefined) this.#write(Buffer.from(command.toWire()));
     return this.awaitReply(phase, timeoutMs);
   }
 
@@ -127,7 +132,7 @@ export class Channel<in V extends Verb> {
   async quit(this: Channel<'QUIT'>, command: CommandLine<'QUIT'>): Promise<void> {
     if (this.#ended !== undefined) return this.destroy();
     this.#finish('quit');
-    this.#uncork();
+    this.#depart();
     const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS);
     const closed = new Promise<void>((resolve) => this.#socket.once('close', () => resolve()));
     this.#socket.end(command.toWire());
@@ -150,18 +155,22 @@ export class Channel<in V extends Verb> {
     this.#socket.destroy();
   }
 
-  #write(octets: string | Buffer): void {
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      this.#socket.cork();
-      process.nextTick(() => this.#uncork());
-    }
-    this.#socket.write(octets);
+  #write(octets: Buffer): void {
+    if (this.#flight.length === 0) process.nextTick(() => this.#depart());
+    this.#flight.push(octets);
+    this.#flightOctets += octets.length;
+    if (this.#flightOctets > RECORD_OCTETS) this.#depart(); // now, so that the socket tells when it has enough
   }
 
-  #uncork(): void {
-    if (this.#isCorked) this.#socket.uncork();
-    this.#isCorked = false;
+  #depart(): void {
+    const [flight, octets] = [this.#flight, this.#flightOctets];
+    this.#flight = [];
+    this.#flightOctets = 0;
+    if (octets === 0) return;
+    if (octets <= RECORD_OCTETS) return void this.#socket.write(Buffer.concat(flight, octets));
+    this.#socket.cork();
+    for (const piece of flight) this.#socket.write(piece);
+    this.#socket.uncork();
   }
 
   readonly #onData = (octets: Buffer): void => {

@@ -26,7 +26,7 @@ const KEPT_MS = 600_000;
 const LEAST_IDLE_MS = 10_000;
 
 /** After so long one more session is tried than was taken before. */
-const ONE_MORE_MS = 30_000;
+const ONE_MORE_MS = 10_000;
 
 export class Habits {
   readonly #limits: HopLimits;

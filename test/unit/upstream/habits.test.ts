@@ -18,13 +18,13 @@ test('keeps to the limits of the operator as long as nothing else was seen', () 
   assert.deepEqual([habits.connections, habits.idleMs, habits.messages], [100, 60_000, 1_000]);
 });
 
-test('asks for no more sessions than were open when one more was refused, and for one more each half minute', () => {
+test('asks for no more sessions than were open when one more was refused, and for one more each ten seconds', () => {
   let now = 0;
   const habits = new Habits(LIMITS, () => now);
   habits.refusedBeyond(3);
-  now = 29_999;
+  now = 9_999;
   assert.equal(habits.connections, 3);
-  now = 60_000;
+  now = 20_000;
   assert.equal(habits.connections, 5);
   habits.refusedBeyond(3);
   assert.equal(habits.connections, 3);
