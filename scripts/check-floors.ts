@@ -16,6 +16,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   spool: 4,
   upstream: 3,
   dns: 2,
+  oauth: 2,
   tls: 1,
   log: 1,
   certificates: 1,
@@ -31,6 +32,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   winston: ['log'],
   'env-var': ['config'],
   'dns-packet': ['dns'],
+  oauth4webapi: ['oauth'],
   '@mongodb-js/saslprep': ['upstream'],
 };
 

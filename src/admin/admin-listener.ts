@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 
 import type { Log } from '../log/log.ts';
 import { describeError } from '../relay/delivery.ts';
-import type { HealthProbe } from './health.ts';
+import type { Readiness } from './health.ts';
 
 export interface AdminAddress {
   readonly host: string;
@@ -20,12 +20,12 @@ export interface AdminAddress {
 export class AdminListener {
   readonly #server: Server;
   readonly #address: AdminAddress;
-  readonly #probe: HealthProbe;
+  readonly #readiness: Readiness;
   readonly #log: Log;
 
-  constructor(address: AdminAddress, probe: HealthProbe, log: Log) {
+  constructor(address: AdminAddress, readiness: Readiness, log: Log) {
     this.#address = address;
-    this.#probe = probe;
+    this.#readiness = readiness;
     this.#log = log;
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
@@ -61,7 +61,7 @@ export class AdminListener {
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: { error: 'GET only' } };
     if (url === '/livez') return { status: 200, body: { alive: true } };
     if (url !== '/readyz') return { status: 404, body: { error: 'there are /livez and /readyz' } };
-    const health = await this.#probe.ask();
+    const health = await this.#readiness.ask();
     return { status: health.ready ? 200 : 503, body: health };
   }
 

@@ -16,7 +16,12 @@ export type Health =
   /** `reason`: the result type of RFC 8460 §4.3 for a hop that could not be secured, else the kind of failure. */
   | { readonly ready: false; readonly reason: string };
 
-export class HealthProbe {
+/** Who can be asked: this process's probe, or that of several processes (shared-health.ts). */
+export interface Readiness {
+  ask(): Promise<Health>;
+}
+
+export class HealthProbe implements Readiness {
   readonly #pool: HopPool;
   readonly #targets: readonly Target[];
   #underWay: Promise<Health> | undefined;
@@ -26,9 +31,15 @@ export class HealthProbe {
     this.#targets = targets;
   }
 
-  async ask(): Promise<Health> {
+  /** Undefined when only a probe could tell. */
+  get known(): Health | undefined {
     const secured = this.#pool.lastSecured;
-    if (secured !== undefined && performance.now() - secured < FRESH_MS) return { ready: true };
+    return secured !== undefined && performance.now() - secured < FRESH_MS ? { ready: true } : undefined;
+  }
+
+  async ask(): Promise<Health> {
+    const { known } = this;
+    if (known !== undefined) return known;
     this.#underWay ??= this.#probe().finally(() => (this.#underWay = undefined));
     return this.#underWay;
   }

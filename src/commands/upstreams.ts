@@ -7,10 +7,14 @@ import type { NameService } from '../dns/answer.ts';
 import { ValidatingResolver } from '../dns/resolver.ts';
 import { SystemResolver } from '../dns/system-resolver.ts';
 import type { Log } from '../log/log.ts';
+import type { DestinationCredentials } from '../config/targets.ts';
+import type { OAuthAccount } from '../oauth/account.ts';
+import { RenewingToken } from '../oauth/renewing-token.ts';
+import { httpsFetch } from '../tls/https-fetch.ts';
 import { Trust } from '../tls/trust.ts';
 import type { HopSurroundings } from '../upstream/open-way.ts';
 import { StallMemory } from '../upstream/stall-memory.ts';
-import type { Target } from '../upstream/target.ts';
+import type { Credentials, Target } from '../upstream/target.ts';
 
 export interface Upstreams {
   /** In order of preference. */
@@ -24,13 +28,18 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
   const { destinations, hostname, connectMs, commandMs, finalMs, dnsResolver } = settings;
   forgetForeignTrust();
   const trust = new Trust(settings.trust);
-  // The client certificate is for the upstream, not for the resolver.
+  // The client certificate is for the upstream, not for the resolver, nor for a token endpoint.
   const validating =
     dnsResolver === undefined ? undefined : new ValidatingResolver(dnsResolver, trust.anonymous);
   const machine = new SystemResolver();
   const resolver: NameService = validating ?? machine;
+  const tokensOf = tokenSources(trust.anonymous, log);
   return {
-    targets: destinations.map((destination) => ({ ...destination, trust })),
+    targets: destinations.map(({ credentials, ...destination }) => ({
+      ...destination,
+      trust,
+      credentials: credentials === undefined ? undefined : withTokens(credentials, tokensOf),
+    })),
     around: {
       settings: { hostname, timeouts: { connectMs, commandMs, finalMs } },
       names: { resolver, machine },
@@ -39,4 +48,22 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
     },
     validating,
   };
+}
+
+type TokenSources = (account: OAuthAccount) => RenewingToken;
+
+/** One for each account, whatever number of targets has it. */
+function tokenSources(trust: Trust, log: Log): TokenSources {
+  const made = new Map<OAuthAccount, RenewingToken>();
+  return (account) => {
+    const known = made.get(account) ?? new RenewingToken(account, { fetch: httpsFetch(trust), log });
+    made.set(account, known);
+    return known;
+  };
+}
+
+function withTokens(credentials: DestinationCredentials, tokensOf: TokenSources): Credentials {
+  if (credentials.kind !== 'token') return credentials;
+  const { account, mechanisms } = credentials;
+  return { kind: 'token', user: account.user, tokens: tokensOf(account), mechanisms };
 }

@@ -1,6 +1,7 @@
 /**
  * From the process's environment to the variables of the table: names checked, empty ones dropped, `_FILE` twins read.
  */
+import { parseProvider, PROVIDER_VARIABLE } from './provider.ts';
 import { readText } from './readers.ts';
 import { VARIABLES } from './table.ts';
 import type { Container } from './variable.ts';
@@ -17,6 +18,9 @@ export interface Environment {
 }
 
 const PREFIX = 'SEALPOST_';
+const UPSTREAM_VARIABLE = 'SEALPOST_UPSTREAM';
+const USER_VARIABLE = 'SEALPOST_UPSTREAM_USER';
+const PASSWORD_VARIABLE = 'SEALPOST_UPSTREAM_PASSWORD';
 /** Kubernetes injects these for a Service named sealpost; they are not meant for us. */
 const INJECTED = /^SEALPOST_(?:SERVICE_.*|PORT_.*|PORT(?==\w+:\/\/))/;
 
@@ -55,7 +59,29 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
       problems.push({ variable: name, text: `should not be set together with ${twinOf.name}` });
     else readTwin(twinOf.name, name, text, container, problems);
   }
-  return { container, problems };
+  return { container: withPreset(container, problems), problems };
+}
+
+/** What the provider sets, under what the operator sets. */
+function withPreset(
+  { [PROVIDER_VARIABLE]: provider, ...own }: Container,
+  problems: Problem[],
+): Record<string, string> {
+  if (provider === undefined) return own;
+  if (own[UPSTREAM_VARIABLE] !== undefined) {
+    const text = `should not be set together with ${PROVIDER_VARIABLE}, which names the upstream`;
+    problems.push({ variable: UPSTREAM_VARIABLE, text });
+  }
+  try {
+    const preset = parseProvider(provider);
+    const token = preset.provider.isUserThePassword === true ? own[PASSWORD_VARIABLE] : undefined;
+    const user = token === undefined ? {} : { [USER_VARIABLE]: token };
+    return { ...preset.defaults, ...user, ...own, [PROVIDER_VARIABLE]: provider };
+  } catch (error) {
+    const text = error instanceof Error ? error.message : 'cannot be read';
+    problems.push({ variable: PROVIDER_VARIABLE, text });
+    return own;
+  }
 }
 
 function readTwin(

@@ -28,7 +28,7 @@ export type LoadedNamed = NamedUpstreams | { readonly problems: readonly Problem
 export function loadNamedUpstreams(texts: readonly string[], environment = process.env): LoadedNamed {
   const { name } = TABLE.upstreams;
   const isNamed = texts.length > 0;
-  const isConfigured = isSet(environment[name]) || isSet(environment[`${name}_FILE`]);
+  const isConfigured = [name, `${name}_FILE`, TABLE.provider.name].some((one) => isSet(environment[one]));
   const replaces = isNamed && !isConfigured;
   const loaded = loadSettings(replaces ? { ...environment, [name]: texts.join(',') } : environment);
   if ('problems' in loaded) return isNamed || isConfigured ? loaded : withHint(loaded.problems, name);

@@ -12,6 +12,7 @@ import { parseCiphers, parseGroups } from '../tls/strength.ts';
 import { parseAnchors } from '../tls/trust.ts';
 import { MECHANISM_NAMES, type MechanismName } from '../upstream/sasl/mechanism.ts';
 import { parsePins } from './pin-list.ts';
+import { parseProvider } from './provider.ts';
 import { checkSaslText } from './sasl-text.ts';
 import { parseUpstreams } from './upstream-list.ts';
 
@@ -19,6 +20,7 @@ import { parseUpstreams } from './upstream-list.ts';
 export const readers = {
   asUpstreams: parseUpstreams,
   asPins: parsePins,
+  asProvider: parseProvider,
 
   asSaslText: checkSaslText,
 

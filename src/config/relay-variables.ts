@@ -11,6 +11,11 @@ const stateHome = (): string => {
   return process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
 };
 
+function workerCount(text: string): number {
+  if (!/^[1-9]\d?$/.test(text) || Number(text) > 64) throw new Error('should be a whole number, 1 to 64');
+  return Number(text);
+}
+
 export const RELAY_VARIABLES = {
   listen: withDefault(
     'SEALPOST_LISTEN',
@@ -98,6 +103,16 @@ export const RELAY_VARIABLES = {
         'The name in greetings, EHLO and trace headers; some upstreams refuse one that is not fully qualified.',
     },
     (variable) => variable.asHostname(),
+  ),
+  workers: withDefault(
+    'SEALPOST_WORKERS',
+    '1',
+    {
+      form: 'number, 1 to 64',
+      meaning:
+        'Processes that relay on the same ports; each has its share of `SEALPOST_POOL_MIN` and `SEALPOST_POOL_MAX`, so set that one too where the upstream counts connections. More than one pays where one is always busy and other processors are idle.',
+    },
+    (variable) => workerCount(variable.asString()),
   ),
   adminListen: optional(
     'SEALPOST_ADMIN_LISTEN',

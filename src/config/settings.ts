@@ -13,6 +13,7 @@ import type { TrustOptions } from '../tls/trust.ts';
 import type { HopLimits } from '../upstream/habits.ts';
 import type { Place } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
+import { oauthFaults } from './oauth-account.ts';
 import { readTable, TABLE, VARIABLES, type Values } from './table.ts';
 import {
   clientIdentityFaults,
@@ -59,6 +60,7 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 export function loadSettings(environment = process.env): Loaded {
   const { container, problems } = readEnvironment(environment);
   const unread = new Set(problems.map(({ variable }) => variable.replace(/_FILE$/, '')));
+  if (unread.has(TABLE.provider.name)) unread.add(TABLE.upstreams.name); // it would have come with the provider
   const found = [...problems, ...VARIABLES.flatMap((variable) => faultOf(variable, container, unread))];
   if (found.length > 0) return { problems: found };
   const values = readTable(container);
@@ -91,6 +93,7 @@ function contradictionsOf(values: Values): readonly Problem[] {
   const { listenCert: cert, listenKey: key, clientCert, clientKey } = values;
   return [
     ...loginFaults(values),
+    ...oauthFaults(values),
     ...trustFaults(values),
     ...loneFaults(clientCert, 'SEALPOST_TLS_CLIENT_CERT_FILE', clientKey, 'SEALPOST_TLS_CLIENT_KEY_FILE'),
     ...clientIdentityFaults(values),
@@ -116,9 +119,13 @@ function openListenerFaults({ listen, listenTls = [], clientNetworks }: Values):
   return [{ variable: 'SEALPOST_CLIENT_NETWORKS', text }];
 }
 
-function poolFaults({ poolMin, poolMax }: Values): readonly Problem[] {
-  if (poolMin <= poolMax) return [];
-  return [{ variable: 'SEALPOST_POOL_MIN', text: `should not be above SEALPOST_POOL_MAX (${poolMax})` }];
+function poolFaults({ poolMin, poolMax, workers }: Values): readonly Problem[] {
+  const limit = `should not be above SEALPOST_POOL_MAX (${poolMax})`;
+  const problems: Problem[] = [];
+  if (poolMin > poolMax) problems.push({ variable: 'SEALPOST_POOL_MIN', text: limit });
+  if (workers > poolMax)
+    problems.push({ variable: 'SEALPOST_WORKERS', text: `${limit}: each needs a hop of its own` });
+  return problems;
 }
 
 function adminFaults({ adminListen }: Values): readonly Problem[] {
@@ -179,9 +186,14 @@ function show(container: Container, upstreams: readonly UpstreamEntry[]): Readon
   for (const { name, isSecret, fallbackText } of VARIABLES) {
     const text = container[name] ?? fallbackText();
     if (name === TABLE.upstreams.name) shown[name] = upstreams.map(showUpstream).join(', ');
-    else if (text !== undefined) shown[name] = isSecret ? '[secret]' : text;
+    else if (text !== undefined) shown[name] = isSecret || isUserSecret(name, container) ? '[secret]' : text;
   }
   return shown;
+}
+
+/** Some providers take one token as the user and as the password. */
+function isUserSecret(name: string, container: Container): boolean {
+  return name === TABLE.upstreamUser.name && container[name] === container[TABLE.upstreamPassword.name];
 }
 
 function showUpstream({ place, login, pins, serverName }: UpstreamEntry): string {

@@ -2,6 +2,7 @@
  * Every variable there is, with its form, default and meaning: the parser, docs/CONFIGURATION.md and `sealpost config`
  * are made from this table.
  */
+import { OAUTH_VARIABLES } from './oauth-variables.ts';
 import { POOL_VARIABLES } from './pool-variables.ts';
 import { RELAY_VARIABLES } from './relay-variables.ts';
 import { TRUST_VARIABLES } from './trust-variables.ts';
@@ -10,6 +11,7 @@ import type { Container, Variable } from './variable.ts';
 
 export const TABLE = {
   ...UPSTREAM_VARIABLES,
+  ...OAUTH_VARIABLES,
   ...TRUST_VARIABLES,
   ...POOL_VARIABLES,
   ...RELAY_VARIABLES,
@@ -20,6 +22,7 @@ export type Values = { readonly [K in keyof typeof TABLE]: ReturnType<(typeof TA
 /** Reads everything. @throws the first problem; see `VARIABLES` to find them all */
 export function readTable(container: Container): Values {
   return {
+    provider: TABLE.provider.read(container),
     upstreams: TABLE.upstreams.read(container),
     upstreamUser: TABLE.upstreamUser.read(container),
     upstreamPassword: TABLE.upstreamPassword.read(container),
@@ -28,6 +31,18 @@ export function readTable(container: Container): Values {
     connectMs: TABLE.connectMs.read(container),
     commandMs: TABLE.commandMs.read(container),
     finalMs: TABLE.finalMs.read(container),
+    oauthGrant: TABLE.oauthGrant.read(container),
+    oauthTokenUrl: TABLE.oauthTokenUrl.read(container),
+    oauthDeviceUrl: TABLE.oauthDeviceUrl.read(container),
+    oauthAuthorizationUrl: TABLE.oauthAuthorizationUrl.read(container),
+    oauthScope: TABLE.oauthScope.read(container),
+    oauthClientId: TABLE.oauthClientId.read(container),
+    oauthClientSecret: TABLE.oauthClientSecret.read(container),
+    oauthClientAuth: TABLE.oauthClientAuth.read(container),
+    oauthClientCert: TABLE.oauthClientCert.read(container),
+    oauthClientKey: TABLE.oauthClientKey.read(container),
+    oauthRefreshToken: TABLE.oauthRefreshToken.read(container),
+    oauthServiceAccount: TABLE.oauthServiceAccount.read(container),
     caAnchors: TABLE.caAnchors.read(container),
     isCaOnly: TABLE.isCaOnly.read(container),
     serverName: TABLE.serverName.read(container),
@@ -44,11 +59,7 @@ export function readTable(container: Container): Values {
     ciphers: TABLE.ciphers.read(container),
     groups: TABLE.groups.read(container),
     tlsFailureReply: TABLE.tlsFailureReply.read(container),
-    poolMin: TABLE.poolMin.read(container),
-    poolMax: TABLE.poolMax.read(container),
-    poolIdleMs: TABLE.poolIdleMs.read(container),
-    poolMaxAgeMs: TABLE.poolMaxAgeMs.read(container),
-    poolMaxMessages: TABLE.poolMaxMessages.read(container),
+    ...readPool(container),
     listen: TABLE.listen.read(container),
     listenTls: TABLE.listenTls.read(container),
     listenStarttls: TABLE.listenStarttls.read(container),
@@ -60,9 +71,20 @@ export function readTable(container: Container): Values {
     maxOctets: TABLE.maxOctets.read(container),
     lineEndings: TABLE.lineEndings.read(container),
     hostname: TABLE.hostname.read(container),
+    workers: TABLE.workers.read(container),
     adminListen: TABLE.adminListen.read(container),
     logLevel: TABLE.logLevel.read(container),
     logFormat: TABLE.logFormat.read(container),
+  };
+}
+
+function readPool(container: Container): Pick<Values, keyof typeof POOL_VARIABLES> {
+  return {
+    poolMin: TABLE.poolMin.read(container),
+    poolMax: TABLE.poolMax.read(container),
+    poolIdleMs: TABLE.poolIdleMs.read(container),
+    poolMaxAgeMs: TABLE.poolMaxAgeMs.read(container),
+    poolMaxMessages: TABLE.poolMaxMessages.read(container),
   };
 }
 

@@ -3,22 +3,38 @@
  *
  * Guarantees: a combination in which one setting would silently undo another is a problem, not a choice of ours.
  */
+import type { OAuthAccount } from '../oauth/account.ts';
 import { IdentityFault, pemIdentity, pkcs12Identity, type ClientIdentity } from '../tls/client-identity.ts';
 import type { TrustOptions } from '../tls/trust.ts';
+import { takesPassword, takesToken, type MechanismName } from '../upstream/sasl/mechanism.ts';
 import type { Authentication, Credentials, Target } from '../upstream/target.ts';
 import type { Problem } from './environment.ts';
+import { oauthAccountOf } from './oauth-account.ts';
 import type { Values } from './table.ts';
 import type { UpstreamEntry } from './upstream-list.ts';
 
 /** A target before its trust is made: reading the system's anchors takes time, and only hops need them. */
-export type Destination = Omit<Target, 'trust'>;
+export interface Destination extends Omit<Target, 'trust' | 'credentials'> {
+  readonly credentials?: DestinationCredentials | undefined;
+}
+
+/** A token is asked for over verified TLS, which takes the trust. */
+export type DestinationCredentials = Exclude<Credentials, { readonly kind: 'token' }> | TokenLogin;
+
+export interface TokenLogin {
+  readonly kind: 'token';
+  readonly account: OAuthAccount;
+  readonly mechanisms: readonly MechanismName[] | undefined;
+}
 
 export function destinationsOf(values: Values): readonly Destination[] {
+  const account = oauthAccountOf(values);
   return values.upstreams.map((entry) => ({
     place: entry.place,
     serverName: entry.serverName ?? values.serverName,
     authentication: authenticationOf(entry, values),
-    credentials: credentialsOf(entry, values),
+    credentials: credentialsOf(entry, values, account),
+    hints: values.provider?.provider.hints,
   }));
 }
 
@@ -42,13 +58,19 @@ function authenticationOf(entry: UpstreamEntry, values: Values): Authentication 
   return { by: 'dane', otherwise: values.dane === 'require' ? 'refuse' : 'pkix' };
 }
 
-function credentialsOf(entry: UpstreamEntry, values: Values): Credentials | undefined {
-  const { upstreamUser, upstreamPassword, upstreamAuth: mechanisms } = values;
-  const user = entry.login?.user ?? upstreamUser;
-  const password = entry.login?.password ?? upstreamPassword;
+function credentialsOf(
+  entry: UpstreamEntry,
+  values: Values,
+  account: OAuthAccount | undefined,
+): DestinationCredentials | undefined {
+  const { upstreamUser, upstreamPassword } = values;
+  const { user, password } = entry.login ?? { user: upstreamUser, password: upstreamPassword };
   const isExternal = isExternalOnly(values);
-  if (user !== undefined && password !== undefined && !isExternal)
+  if (user !== undefined && password !== undefined && !isExternal) {
+    const mechanisms = values.upstreamAuth ?? values.provider?.provider.passwordMechanisms;
     return { kind: 'password', user, password, mechanisms };
+  }
+  if (account !== undefined) return { kind: 'token', account, mechanisms: values.upstreamAuth };
   if (!hasClientIdentity(values)) return undefined;
   return { kind: 'certificate', user: user ?? '', isRequired: isExternal };
 }
@@ -150,9 +172,19 @@ export function loginFaults(values: Values): readonly Problem[] {
   const found: Problem[] = [];
   if (password !== undefined && user === undefined)
     found.push({ variable: 'SEALPOST_UPSTREAM_USER', text: 'is required with SEALPOST_UPSTREAM_PASSWORD' });
-  if (user !== undefined && password === undefined && !hasClientIdentity(values))
+  const needsPassword = values.oauthGrant === undefined && !hasClientIdentity(values);
+  if (user !== undefined && password === undefined && needsPassword)
     found.push({ variable: 'SEALPOST_UPSTREAM_PASSWORD', text: 'is required with SEALPOST_UPSTREAM_USER' });
-  return [...found, ...mechanismFaults(values)];
+  return [...found, ...mechanismFaults(values), ...(found.length > 0 ? [] : providerFaults(values))];
+}
+
+/** Providers want to know who sends; but for those that go by the address. */
+function providerFaults(values: Values): readonly Problem[] {
+  const { provider: preset } = values;
+  if (preset === undefined || preset.provider.isLoginOptional === true) return [];
+  if (destinationsOf(values).every(({ credentials }) => credentials !== undefined)) return [];
+  const text = `is required with SEALPOST_PROVIDER=${preset.name}`;
+  return [{ variable: 'SEALPOST_UPSTREAM_USER', text }];
 }
 
 function mechanismFaults(values: Values): readonly Problem[] {
@@ -163,11 +195,17 @@ function mechanismFaults(values: Values): readonly Problem[] {
   if (upstreamAuth.includes('EXTERNAL'))
     return [{ variable, text: 'should be EXTERNAL alone, or name mechanisms without it' }];
   const logins = destinationsOf(values).map(({ credentials }) => credentials?.kind);
+  if (logins.includes('token') && !upstreamAuth.some(takesToken))
+    return [{ variable, text: 'should have OAUTHBEARER or XOAUTH2 with SEALPOST_OAUTH_GRANT' }];
+  if (logins.includes('password') && !upstreamAuth.some(takesPassword)) {
+    const text = 'should have a mechanism that takes a password; tokens need SEALPOST_OAUTH_GRANT';
+    return [{ variable, text }];
+  }
   if (logins.includes('certificate')) {
     const text = 'is required with SEALPOST_UPSTREAM_AUTH, unless that is EXTERNAL';
     return [{ variable: 'SEALPOST_UPSTREAM_PASSWORD', text }];
   }
-  if (logins.includes('password')) return [];
+  if (logins.includes('password') || logins.includes('token')) return [];
   return [{ variable: 'SEALPOST_UPSTREAM_USER', text: 'is required with SEALPOST_UPSTREAM_AUTH' }];
 }
 

@@ -2,9 +2,19 @@
  * Variables about the upstream: where it is, how we log in, how long we wait.
  */
 import { MECHANISM_NAMES } from '../upstream/sasl/mechanism.ts';
+import { PROVIDER_NAMES, PROVIDER_VARIABLE } from './provider.ts';
 import { optional, required, withDefault } from './variable.ts';
 
 export const UPSTREAM_VARIABLES = {
+  provider: optional(
+    PROVIDER_VARIABLE,
+    {
+      form: `one of ${PROVIDER_NAMES.map((name) => `\`${name}\``).join(', ')}`,
+      meaning:
+        'Instead of `SEALPOST_UPSTREAM`: a provider that Sealpost knows. It stands for host and ports, the mechanisms that may carry a password, how many connections and messages a session the provider allows, and what its refusals mean, told next to its own words. A region, tenant or port follows a colon: `ses:eu-west-1`, `mailgun:eu`, `zoho:pro-eu`, `microsoft365:contoso.onmicrosoft.com`, `proton-bridge:1026`. Variables that are set count before what the provider sets.',
+    },
+    (variable) => variable.asProvider(),
+  ),
   upstreams: required(
     'SEALPOST_UPSTREAM',
     {

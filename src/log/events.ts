@@ -57,6 +57,12 @@ export interface Events {
     readonly reason: string;
   };
   'hop.closed': HopIds & { readonly transactions: number; readonly reason: string; readonly ms: number };
+  /** A new access token for the upstream. */
+  'token.renewed': TokenFields & { readonly seconds: number; readonly ms: number };
+  /** No access token; `reason` is a word of oauth/token-error.ts, `detail` the provider's. */
+  'token.refused': TokenFields & { readonly reason: string; readonly detail: string };
+  /** The provider gave a new refresh token, and it could not be kept for the next start. */
+  'token.unstored': TokenFields & { readonly detail: string };
   'transaction.started': { readonly sid: string; readonly tid: string; readonly hid: string };
   'transaction.delivered': TransactionIds & {
     readonly reply: string;
@@ -79,9 +85,24 @@ export interface Events {
   };
   /** The client left, reset or went silent before the message was complete. */
   'transaction.abandoned': TransactionIds & { readonly octets: number; readonly ms: number };
+  /** Its lines have its number in a field `worker`. */
+  'worker.started': { readonly worker: number; readonly pid: number };
+  /** Unasked, or by force; while the relay runs another takes its place. */
+  'worker.ended': {
+    readonly worker: number;
+    readonly pid: number;
+    readonly code: number | null;
+    readonly signal: string | null;
+  };
   'process.stopping': { readonly signal: string };
   'process.stopped': { readonly forced: number };
   'internal.error': { readonly name: string; readonly text: string; readonly stack: string };
+}
+
+interface TokenFields {
+  /** Of the token endpoint. */
+  readonly host: string;
+  readonly grant: string;
 }
 
 interface TransactionIds {
@@ -111,12 +132,17 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'hop.insecure': 'warn',
   'hop.refused': 'warn',
   'hop.closed': 'debug',
+  'token.renewed': 'info',
+  'token.refused': 'warn',
+  'token.unstored': 'error',
   'transaction.started': 'debug',
   'transaction.delivered': 'info',
   'transaction.refused': 'warn',
   'recipient.refused': 'info',
   'transaction.unknown': 'error',
   'transaction.abandoned': 'warn',
+  'worker.started': 'info',
+  'worker.ended': 'error',
   'process.stopping': 'info',
   'process.stopped': 'info',
   'internal.error': 'error',

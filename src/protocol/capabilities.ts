@@ -8,6 +8,9 @@ import type { Reply } from './reply.ts';
 // RFC 5321 §4.1.1.1 ehlo-keyword; `AUTH=LOGIN` is an old form that servers still send beside `AUTH LOGIN`.
 const EHLO_LINE = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =](.*))?$/;
 
+// As one large provider writes it.
+const SPLIT_8BITMIME = /^8 BITMIME$/i;
+
 // RFC 9422 §3: name "=" value; the limits that are registered are numbers from 1 to 999999.
 const LIMIT = /^([A-Za-z0-9-]+)=([1-9][0-9]{0,5})$/;
 
@@ -36,7 +39,7 @@ export class Capabilities {
   static of(reply: Reply): Capabilities {
     const offered = new Map<string, string[]>();
     for (const line of reply.lines.slice(1)) {
-      const found = EHLO_LINE.exec(line.trim());
+      const found = EHLO_LINE.exec(line.trim().replace(SPLIT_8BITMIME, '8BITMIME'));
       const keyword = found?.[1]?.toUpperCase();
       if (keyword === undefined) continue;
       const parameters = (found?.[2] ?? '').split(/ +/).filter((word) => word !== '');

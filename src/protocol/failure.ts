@@ -52,6 +52,8 @@ export type Failure =
       readonly reply?: Reply;
       /** The one that was refused, or given up. */
       readonly mechanism?: string;
+      /** What a token endpoint or a failure challenge says about it; printable and bounded. */
+      readonly detail?: string;
     }
   /** The upstream refused MAIL, RCPT, DATA or the message. */
   | { readonly kind: 'refused'; readonly phase: MailPhase; readonly reply: Reply }

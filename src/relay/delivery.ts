@@ -17,6 +17,7 @@ import { Content, type LineEndingRule } from './content.ts';
 import { failureReply, INTERNAL_ERROR, mirrored, type TlsFailureReply } from './failure-reply.ts';
 import { mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from './parameters.ts';
 import { RecipientLimits } from './recipient-limits.ts';
+import { hintFor, withHint } from './refusal-hint.ts';
 import { dateField, messageIdField, receivedField, type Arrival } from './trace-header.ts';
 
 /** What all sessions share. */
@@ -102,7 +103,7 @@ export class Delivery {
       const reply = await this.#sendRcpt(argument);
       if (isMailAccepted(reply)) this.#recipients += 1;
       else this.#context.log.emit('recipient.refused', { ...this.#ids, reply: replyText(reply) });
-      return mirrored(reply);
+      return withHint(mirrored(reply), hintFor({ reply, phase: 'rcpt' }, this.#lease.target.hints));
     } catch (error) {
       return this.fail(error);
     }
@@ -192,7 +193,7 @@ export class Delivery {
     if (this.#outcome !== undefined) return this.#outcome;
     const { log, onTlsFailure } = this.#context;
     if (error instanceof RelayError) {
-      this.#outcome = failureReply(error.failure, onTlsFailure);
+      this.#outcome = failureReply(error.failure, onTlsFailure, this.#lease.target.hints);
       this.#report(error.failure, this.#outcome);
     } else {
       this.#outcome = INTERNAL_ERROR;

@@ -6,13 +6,33 @@
  */
 import type { Extension, Failure } from '../protocol/failure.ts';
 import { ownReply, replyText, withConsistentCodes, type Reply } from '../protocol/reply.ts';
+import type { RefusalHint } from '../upstream/target.ts';
 import { authSentence } from './auth-sentence.ts';
+import { hintFor, withHint, type Refused } from './refusal-hint.ts';
 import { tlsSentence } from './tls-sentence.ts';
 
 /** What a client hears when a hop cannot be secured: keep the mail (451), or give up (550). */
 export type TlsFailureReply = 'temporary' | 'permanent';
 
-export function failureReply(failure: Failure, onTlsFailure: TlsFailureReply): Reply {
+/** @param hints about the upstream that failed: what its refusal means goes behind its words */
+export function failureReply(
+  failure: Failure,
+  onTlsFailure: TlsFailureReply,
+  hints?: readonly RefusalHint[],
+): Reply {
+  const reply = plainReply(failure, onTlsFailure);
+  const refused = refusedBy(failure);
+  return refused === undefined ? reply : withHint(reply, hintFor(refused, hints));
+}
+
+/** What the upstream itself said; in clear anybody may have. */
+function refusedBy(failure: Failure): Refused | undefined {
+  if (!('reply' in failure) || failure.reply === undefined) return undefined;
+  if (failure.kind === 'session-refused' && !failure.isInsideTls) return undefined;
+  return { ...failure, reply: failure.reply };
+}
+
+function plainReply(failure: Failure, onTlsFailure: TlsFailureReply): Reply {
   switch (failure.kind) {
     case 'tls':
       return tlsReply(failure, onTlsFailure);

@@ -153,14 +153,16 @@ export class RelaySession {
 
   /** The reply when no delivery could begin. */
   #refuse(error: unknown, argument: PathArgument): Reply {
-    const { log, onTlsFailure } = this.#context;
+    const { log, onTlsFailure, targets } = this.#context;
     if (!(error instanceof RelayError)) {
       log.emit('internal.error', describeError(error));
       return INTERNAL_ERROR;
     }
     const { failure } = error;
     // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
-    const reply = failureReply(failure, asksRequireTls(argument) ? 'permanent' : onTlsFailure);
+    const onTls = asksRequireTls(argument) ? 'permanent' : onTlsFailure;
+    const hints = targets.flatMap((target) => target.hints ?? []);
+    const reply = failureReply(failure, onTls, hints);
     const ids = { sid: this.sid, tid: undefined, hid: undefined };
     const phase = 'phase' in failure ? failure.phase : 'none';
     log.emit('transaction.refused', { ...ids, failure: failure.kind, phase, reply: replyText(reply), ms: 0 });

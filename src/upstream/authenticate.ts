@@ -10,12 +10,15 @@ import { RelayError } from '../protocol/failure.ts';
 import { isRefusal, type Reply } from '../protocol/reply.ts';
 import type { ChannelBinding } from '../tls/channel-binding.ts';
 import type { Channel } from './channel.ts';
-import { chooseMechanism } from './sasl/choose.ts';
+import { chooseMechanism, chooseTokenMechanism } from './sasl/choose.ts';
 import { SaslError, type Mechanism, type MechanismName } from './sasl/mechanism.ts';
 import { withoutEcho } from './sasl/without-echo.ts';
 import type { Credentials } from './target.ts';
 
-/** RFC 5321 §4.5.3.1.4: a longer initial response waits for the server's prompt. */
+/**
+ * RFC 5321 §4.5.3.1.4: a longer initial response waits for the server's prompt, as RFC 4954 §4 demands. Most access
+ * tokens do: Dovecot takes no longer command line, Gmail none above 1,000 octets; their prompt is answered with 12,288.
+ */
 const COMMAND_LINE_OCTETS = 512;
 
 /** Rounds of challenge and response; no mechanism here needs more. */
@@ -41,12 +44,15 @@ export async function authenticate(
   credentials: Credentials,
   { timeoutMs, binding }: AuthenticationOptions,
 ): Promise<MechanismName | undefined> {
-  const mechanism = guarded(undefined, () =>
-    chooseMechanism(capabilities.authMechanisms, credentials, binding),
-  );
-  if (mechanism === 'certificate-alone') return undefined;
-  if (mechanism === undefined)
+  const chosen =
+    credentials.kind === 'token'
+      ? await withToken(capabilities, credentials, timeoutMs)
+      : guarded(undefined, () => chooseMechanism(capabilities.authMechanisms, credentials, binding));
+  if (chosen === 'certificate-alone') return undefined;
+  if (chosen === undefined)
     throw new RelayError({ kind: 'auth', phase: 'auth', reason: 'no-common-mechanism' });
+  const { mechanism, onRefused } =
+    'mechanism' in chosen ? chosen : { mechanism: chosen, onRefused: undefined };
   const sent: string[] = [];
   const reply = await converse(channel, mechanism, sent, timeoutMs);
   if (reply.code === 235) {
@@ -54,13 +60,44 @@ export async function authenticate(
     return mechanism.name;
   }
   if (!isRefusal(reply)) throw channel.desynchronised('auth', reply);
+  if (reply.code >= 500) onRefused?.();
   const password = credentials.kind === 'password' ? [credentials.password.reveal()] : [];
-  throw new RelayError({
+  throw refusal(mechanism, reply, [...password, ...sent, ...(mechanism.proofs ?? [])]);
+}
+
+interface TokenLogin {
+  readonly mechanism: Mechanism;
+  readonly onRefused: () => void;
+}
+
+/**
+ * Nobody is asked for a token that could not be said.
+ *
+ * @throws {RelayError} auth
+ */
+async function withToken(
+  { authMechanisms }: Capabilities,
+  credentials: Credentials & { readonly kind: 'token' },
+  timeoutMs: () => number,
+): Promise<TokenLogin | undefined> {
+  const make = chooseTokenMechanism(authMechanisms, credentials);
+  if (make === undefined) return undefined;
+  const { tokens } = credentials;
+  const token = await tokens.accessToken(AbortSignal.timeout(Math.max(0, Math.floor(timeoutMs()))));
+  return { mechanism: guarded(undefined, () => make(token)), onRefused: () => tokens.refused(token) };
+}
+
+/** @param secrets what must not be shown of the answer */
+function refusal(mechanism: Mechanism, reply: Reply, secrets: readonly string[]): RelayError {
+  const { name, complaint = '' } = mechanism;
+  const [detail = ''] = withoutEcho({ code: reply.code, lines: [complaint] }, secrets).lines;
+  return new RelayError({
     kind: 'auth',
     phase: 'auth',
     reason: String(reply.code),
-    reply: withoutEcho(reply, [...password, ...sent, ...(mechanism.proofs ?? [])]),
-    mechanism: mechanism.name,
+    reply: withoutEcho(reply, secrets),
+    mechanism: name,
+    ...(detail === '' ? {} : { detail }),
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * Where mail goes: a submission server, the ways to reach it, and who it must prove to be.
  */
+import type { Phase } from '../protocol/failure.ts';
 import type { Secret } from '../protocol/secret.ts';
 import type { Pins } from '../tls/peer-identity.ts';
 import type { ReferenceIdentifier } from '../tls/reference-identifier.ts';
@@ -14,6 +15,19 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** Where access tokens come from. */
+export interface TokenSource {
+  /**
+   * A token that counts for some time yet.
+   *
+   * @param signal ends the waiting
+   * @throws {RelayError} auth
+   */
+  accessToken(signal: AbortSignal): Promise<Secret>;
+  /** To be told when the upstream refused the token, so that the next hop gets a fresh one. */
+  refused(token: Secret): void;
+}
+
 /** How we log in to a target (RFC 4954). */
 export type Credentials =
   | {
@@ -21,6 +35,14 @@ export type Credentials =
       readonly user: string;
       readonly password: Secret;
       /** Those that may be used; all when undefined. */
+      readonly mechanisms?: readonly MechanismName[] | undefined;
+    }
+  /** An access token (RFC 6749 §1.4) speaks for the user: OAUTHBEARER or XOAUTH2. */
+  | {
+      readonly kind: 'token';
+      readonly user: string;
+      readonly tokens: TokenSource;
+      /** Those that may be used; both when undefined. */
       readonly mechanisms?: readonly MechanismName[] | undefined;
     }
   /** The client certificate of the handshake speaks for us: EXTERNAL (RFC 4422 appendix A). */
@@ -51,6 +73,20 @@ export type Authentication =
   /** DNSSEC-secure TLSA records decide; where there are none, `otherwise`: a chain, or no hop at all (RFC 7672). */
   | { readonly by: 'dane'; readonly otherwise: 'pkix' | 'refuse' };
 
+/** What a refusal of this upstream really means. All that is given must fit. */
+export interface RefusalHint {
+  readonly phases?: readonly Phase[];
+  /** What was refused at AUTH. */
+  readonly login?: 'password' | 'token';
+  readonly code?: number;
+  /** RFC 3463 */
+  readonly enhanced?: string;
+  /** Looked for in its lines, joined by blanks. */
+  readonly text?: RegExp;
+  /** One, in ASCII, that says what to do. */
+  readonly sentence: string;
+}
+
 /**
  * One upstream with all that a hop to it depends on. Hops are kept for the very object they were opened for: another
  * name, pin, policy or account is another object.
@@ -62,6 +98,8 @@ export interface Target {
   readonly authentication: Authentication;
   readonly trust: Trust;
   readonly credentials?: Credentials | undefined;
+  /** The first that fits goes to the client, next to the upstream's own words. */
+  readonly hints?: readonly RefusalHint[] | undefined;
 }
 
 /** How long the steps of a hop may take, milliseconds. */

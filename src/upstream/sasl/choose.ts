@@ -4,16 +4,27 @@
  * Guarantees: the choice depends on what was offered inside TLS and on the settings, never on an earlier refusal: a
  * failure makes no later attempt weaker.
  */
+import type { Secret } from '../../protocol/secret.ts';
 import type { ChannelBinding } from '../../tls/channel-binding.ts';
 import type { Credentials } from '../target.ts';
 import { cramMd5 } from './cram-md5.ts';
 import { external } from './external.ts';
 import { login } from './login.ts';
-import { MECHANISM_NAMES, type Mechanism, type MechanismName } from './mechanism.ts';
+import {
+  MECHANISM_NAMES,
+  takesPassword,
+  takesToken,
+  type Mechanism,
+  type MechanismName,
+  type PasswordMechanismName,
+} from './mechanism.ts';
+import { oauthbearer } from './oauthbearer.ts';
 import { plain } from './plain.ts';
 import { scram, type BindingClaim } from './scram.ts';
+import { xoauth2 } from './xoauth2.ts';
 
 type PasswordCredentials = Credentials & { readonly kind: 'password' };
+type TokenCredentials = Credentials & { readonly kind: 'token' };
 
 /**
  * @param offered upper case
@@ -23,7 +34,7 @@ type PasswordCredentials = Credentials & { readonly kind: 'password' };
  */
 export function chooseMechanism(
   offered: readonly string[],
-  credentials: Credentials,
+  credentials: Exclude<Credentials, TokenCredentials>,
   binding: ChannelBinding | undefined,
 ): Mechanism | 'certificate-alone' | undefined {
   if (credentials.kind === 'certificate') {
@@ -31,18 +42,40 @@ export function chooseMechanism(
     return credentials.isRequired ? undefined : 'certificate-alone';
   }
   const allowed = credentials.mechanisms ?? MECHANISM_NAMES;
-  const name = MECHANISM_NAMES.find(
+  const name = MECHANISM_NAMES.filter(takesPassword).find(
     (one) => allowed.includes(one) && offered.includes(one) && (binding !== undefined || !isBound(one)),
   );
   if (name === undefined) return undefined;
   return withPassword(name, credentials, () => claimFor(name, { offered, allowed, binding }));
 }
 
+/**
+ * The same for an access token, which is not there before it is known that it can be said.
+ *
+ * @returns undefined when none fits
+ */
+export function chooseTokenMechanism(
+  offered: readonly string[],
+  { user, mechanisms: allowed = MECHANISM_NAMES }: TokenCredentials,
+): ((token: Secret) => Mechanism) | undefined {
+  const name = MECHANISM_NAMES.filter(takesToken).find(
+    (one) => allowed.includes(one) && offered.includes(one),
+  );
+  switch (name) {
+    case undefined:
+      return undefined;
+    case 'OAUTHBEARER':
+      return (token) => oauthbearer({ user, token });
+    case 'XOAUTH2':
+      return (token) => xoauth2({ user, token });
+  }
+}
+
 function withPassword(
-  name: MechanismName,
+  name: PasswordMechanismName,
   credentials: PasswordCredentials,
   claim: () => BindingClaim,
-): Mechanism | undefined {
+): Mechanism {
   switch (name) {
     case 'SCRAM-SHA-256-PLUS':
     case 'SCRAM-SHA-1-PLUS':
@@ -55,8 +88,6 @@ function withPassword(
       return plain(credentials);
     case 'LOGIN':
       return login(credentials);
-    case 'EXTERNAL':
-      return undefined; // has no password to say
   }
 }
 

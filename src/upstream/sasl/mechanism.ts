@@ -8,7 +8,8 @@ import type { Secret } from '../../protocol/secret.ts';
  *
  * Bound to the channel before not bound: a binding finds out a man in the middle, the better hash only slows the guessing
  * of passwords. CRAM-MD5 stands before PLAIN and LOGIN because the password itself is not sent; PLAIN before LOGIN
- * because it needs one round trip instead of three. EXTERNAL is never chosen from this order: it has no password.
+ * because it needs one round trip instead of three. OAUTHBEARER and XOAUTH2 take a token and no password; the one with an RFC
+ * stands first. EXTERNAL is never chosen from this order: it has neither.
  */
 export const MECHANISM_NAMES = [
   'SCRAM-SHA-256-PLUS',
@@ -18,10 +19,25 @@ export const MECHANISM_NAMES = [
   'CRAM-MD5',
   'PLAIN',
   'LOGIN',
+  'OAUTHBEARER',
+  'XOAUTH2',
   'EXTERNAL',
 ] as const;
 
 export type MechanismName = (typeof MECHANISM_NAMES)[number];
+
+export type TokenMechanismName = 'OAUTHBEARER' | 'XOAUTH2';
+export type PasswordMechanismName = Exclude<MechanismName, TokenMechanismName | 'EXTERNAL'>;
+
+/** Whether it takes an access token. */
+export function takesToken(name: MechanismName): name is TokenMechanismName {
+  return name === 'OAUTHBEARER' || name === 'XOAUTH2';
+}
+
+/** Whether it takes a password. */
+export function takesPassword(name: MechanismName): name is PasswordMechanismName {
+  return !takesToken(name) && name !== 'EXTERNAL';
+}
 
 export interface Mechanism {
   readonly name: MechanismName;
@@ -43,6 +59,8 @@ export interface Mechanism {
   conclude?(): void;
   /** What was sent inside the base64 and must not come back in a text that is shown: proofs, digests. */
   readonly proofs?: readonly string[];
+  /** What the server said is wrong, in a challenge; printable and bounded. */
+  readonly complaint?: string | undefined;
 }
 
 /** What a password mechanism logs in with. */
@@ -67,6 +85,8 @@ export type SaslReason =
   | 'server-signature-wrong'
   /** The server's own `e=` (RFC 5802 §7), in its words as far as the RFC knows them. */
   | `server-error-${ServerErrorValue}`
+  /** The token, or the user name, does not fit on a line of AUTH (RFC 4954 §4), or has characters that it cannot have. */
+  | 'token-not-sendable'
   /** User name or password has characters that SASLprep prohibits (RFC 4013 §2.3, §2.4), or is empty after it. */
   | 'user-not-preparable'
   | 'password-not-preparable';

@@ -1,0 +1,155 @@
+/**
+ * What relays mail in one process: a pool of hops and the listeners, and how they start and end together.
+ */
+import { HealthProbe, type Readiness } from '../admin/health.ts';
+import { loadOrIssue } from '../certificates/local-authority.ts';
+import type { Settings } from '../config/settings.ts';
+import { Listener, type Address, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
+import type { Log } from '../log/log.ts';
+import type { RelayContext } from '../relay/delivery.ts';
+import { HopOpener } from '../upstream/open-hop.ts';
+import type { HopLimits } from '../upstream/habits.ts';
+import { HopPool } from '../upstream/pool.ts';
+import type { Target } from '../upstream/target.ts';
+import { EXIT } from './exit.ts';
+import { upstreamsOf } from './upstreams.ts';
+import { ALONE, shareOf, type WorkerNumber } from './worker-share.ts';
+
+/** How long transactions may go on after SIGTERM: an orchestrator's patience is 30 s at most. */
+export const GRACE_MS = 25_000;
+
+/** What `serve` starts and stops: a relay in this process, or workers. */
+export interface Relaying {
+  readonly health: Readiness;
+  /** Resolves when clients are served. @returns the exit code if they cannot be; the reason is told by then */
+  start(): Promise<number | undefined>;
+  /** Lets transactions end within the grace. @returns how many did not */
+  stop(): Promise<number>;
+  kill(): void;
+}
+
+export interface ListeningAddress extends Address {
+  readonly tls: boolean;
+}
+
+export interface ListenFailure extends Address {
+  /** The error's code. */
+  readonly reason: string;
+}
+
+export class Relay implements Relaying {
+  readonly health: HealthProbe;
+  readonly #log: Log;
+  readonly #pool: HopPool;
+  readonly #targets: readonly Target[];
+  readonly #listeners: readonly { readonly listener: Listener; readonly tls: boolean }[];
+
+  private constructor(
+    settings: Settings,
+    log: Log,
+    identity: ListenerIdentity | undefined,
+    part: WorkerNumber,
+  ) {
+    const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply: onTlsFailure } = settings;
+    const { targets, around } = upstreamsOf(settings, log);
+    const pool = new HopPool(new HopOpener(around), limitsFor(settings.hopLimits, part), log);
+    const context = { pool, targets, log, hostname, maxOctets, lineEndings, requireTls, onTlsFailure };
+    this.health = new HealthProbe(pool, targets);
+    this.#log = log;
+    this.#pool = pool;
+    this.#targets = targets;
+    this.#listeners = makeListeners(settings, context, identity);
+  }
+
+  /** @param part of how many processes this is one; it keeps to its share of the limits */
+  static async make(settings: Settings, log: Log, part = ALONE): Promise<Relay> {
+    return new Relay(settings, log, await identityOf(settings, log), part);
+  }
+
+  /** Where it listens, once it does. */
+  get addresses(): readonly ListeningAddress[] {
+    return this.#listeners.map(({ listener, tls }) => ({ ...listener.address, tls }));
+  }
+
+  async start(): Promise<number | undefined> {
+    const failures = await this.listen();
+    tellListenFailures(failures, this.#log);
+    return failures.length > 0 ? EXIT.unavailable : undefined;
+  }
+
+  /** Starts all listeners, then hops that wait for the first client. @returns those that cannot */
+  async listen(): Promise<readonly ListenFailure[]> {
+    const failures: ListenFailure[] = [];
+    for (const { listener } of this.#listeners) {
+      const reason = await reasonNotStarted(async () => listener.start());
+      if (reason !== undefined) failures.push({ ...listener.address, reason });
+    }
+    const [first] = this.#targets;
+    if (failures.length === 0 && first !== undefined) this.#pool.keepReady(first);
+    return failures;
+  }
+
+  /** A message whose client has gone may still wait for its verdict: the pool is waited for too. */
+  async stop(): Promise<number> {
+    let forced = 0;
+    const timer = setTimeout(() => {
+      forced = this.#pool.kill();
+      this.kill();
+    }, GRACE_MS);
+    await Promise.all(this.#listeners.map(async ({ listener }) => listener.stop()));
+    await this.#pool.close();
+    clearTimeout(timer);
+    return forced;
+  }
+
+  kill(): void {
+    for (const { listener } of this.#listeners) listener.kill();
+  }
+}
+
+/** Connections are what an upstream counts; age, idle time and messages belong to one of them. */
+function limitsFor(limits: HopLimits, part: WorkerNumber): HopLimits {
+  return { ...limits, min: shareOf(limits.min, part), max: shareOf(limits.max, part) };
+}
+
+function makeListeners(
+  { clientNetworks: networks, clientAuth, listen, listenTls, listenStarttls }: Settings,
+  context: RelayContext,
+  identity: ListenerIdentity | undefined,
+): readonly { readonly listener: Listener; readonly tls: boolean }[] {
+  const plain = listenStarttls ? 'starttls' : 'none';
+  const options: readonly ListenerOptions[] = [
+    ...listen.map((address) => ({ address, tls: plain, identity, networks, clientAuth }) as const),
+    ...listenTls.map((address) => ({ address, tls: 'implicit', identity, networks, clientAuth }) as const),
+  ];
+  return options.map((one) => ({ listener: new Listener(one, context), tls: one.tls === 'implicit' }));
+}
+
+/** The certificate of listeners that speak TLS, if there are any: the operator's, or one that the local CA issues. */
+export async function identityOf(settings: Settings, log: Log): Promise<ListenerIdentity | undefined> {
+  const { listenIdentity, listenStarttls, listenTls, stateDirectory } = settings;
+  if (!listenStarttls && listenTls.length === 0) return undefined;
+  if (listenIdentity !== undefined) return listenIdentity;
+  const issued = await loadOrIssue(stateDirectory);
+  const stored = { directory: stateDirectory, notAfter: issued.notAfter.toISOString() };
+  if (issued.created) log.emit('certificate.created', stored);
+  if (issued.renewed) log.emit('certificate.renewed', stored);
+  return { key: issued.key, cert: issued.cert };
+}
+
+export function tellListenFailures(failures: readonly ListenFailure[], log: Log): void {
+  for (const { host, port, reason } of failures) {
+    log.emit('listener.failed', { host, port, reason });
+    process.stderr.write(`sealpost: cannot listen on ${host}:${port} (${reason}); change SEALPOST_LISTEN\n`);
+  }
+}
+
+/** @returns the error's code; undefined when it started */
+export async function reasonNotStarted(start: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await start();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The refresh token of a login, on disk: what `sealpost login` leaves for the relay, and what a provider gives in its
+ * place at a renewal.
+ *
+ * Guarantees: the file is 0600 in a directory that is 0700, and is replaced as one (temporary file, fsync, rename): a crash
+ * leaves the old login or the new one. Of several processes one renews at a time, so that a refresh token that counts only
+ * once is not used twice.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { chown, mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { Secret } from '../protocol/secret.ts';
+import type { OAuthAccount } from './account.ts';
+import { TokenError } from './token-error.ts';
+
+export interface StoredLogin {
+  readonly refreshToken: Secret;
+  /** Which refresh token of the operator's it came from, if from one: its digest. */
+  readonly seed: string | undefined;
+}
+
+/** A lock older than this was left behind: no renewal takes so long. */
+const STALE_MS = 90_000;
+const LOCK_POLL_MS = 50;
+
+export class LoginStore {
+  readonly file: string;
+  readonly #lock: string;
+  /** The operator gave a refresh token: where nothing can be kept, that one still counts. */
+  readonly #isDispensable: boolean;
+
+  /** One file for each account: another client or user is another login. */
+  constructor({ stateDirectory, endpoints, clientId, user, grant }: OAuthAccount) {
+    this.#isDispensable = grant.kind === 'refresh-token' && grant.seed !== undefined;
+    const id = sha256(JSON.stringify([endpoints.tokenUrl, clientId, user])).slice(0, 16);
+    this.file = join(stateDirectory, 'oauth', `${id}.json`);
+    this.#lock = join(stateDirectory, 'oauth', `${id}.lock`);
+  }
+
+  /**
+   * @returns undefined when nobody has logged in
+   * @throws {TokenError} token-state-unusable
+   */
+  async read(): Promise<StoredLogin | undefined> {
+    try {
+      return parsed(await readFile(this.file, 'utf8'));
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'ENOENT' || (code !== undefined && this.#isDispensable)) return undefined;
+      throw this.#unusable(error);
+    }
+  }
+
+  /** @throws {TokenError} token-state-unusable */
+  async write(login: StoredLogin): Promise<void> {
+    const text = JSON.stringify({ refreshToken: login.refreshToken.reveal(), seed: login.seed });
+    const directory = dirname(this.file);
+    try {
+      await makeDirectory(directory);
+      await replace(this.file, `${text}\n`, await ownerOf(dirname(directory)));
+    } catch (error) {
+      throw this.#unusable(error);
+    }
+  }
+
+  /**
+   * Runs while no other process does the same.
+   *
+   * @throws {TokenError} token-state-unusable, or what `action` throws
+   */
+  async exclusively<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
+    await this.#take(signal);
+    try {
+      return await action();
+    } finally {
+      await rmdir(this.#lock).catch(() => undefined); // somebody thought it stale
+    }
+  }
+
+  async #take(signal: AbortSignal): Promise<void> {
+    try {
+      await makeDirectory(dirname(this.#lock));
+      // mkdir(2) succeeds for one process only.
+      while (!(await isMade(this.#lock))) {
+        await this.#dropStale();
+        await delay(LOCK_POLL_MS, undefined, { signal });
+      }
+    } catch (error) {
+      if (signal.aborted) throw new TokenError('token-endpoint-unreachable', 'timeout');
+      if (!this.#isDispensable) throw this.#unusable(error);
+    }
+  }
+
+  /** Of two that see the same stale lock one renames it; the other may get a new one, and puts it back. */
+  async #dropStale(): Promise<void> {
+    if (!(await isStale(this.#lock))) return;
+    const aside = `${this.#lock}.${randomUUID()}`;
+    try {
+      await rename(this.#lock, aside);
+      if (await isStale(aside)) await rmdir(aside);
+      else await rename(aside, this.#lock);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  #unusable(error: unknown): TokenError {
+    if (error instanceof TokenError) return error;
+    return new TokenError('token-state-unusable', `${this.file}: ${codeOf(error) ?? 'not a login'}`);
+  }
+}
+
+/** What the operator gave, in a form that tells nothing about it. */
+export function seedOf(refreshToken: Secret): string {
+  return sha256(refreshToken.reveal());
+}
+
+/** @throws {Error} whose message the caller does not repeat */
+function parsed(text: string): StoredLogin {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || !('refreshToken' in value))
+    throw new TypeError('no refresh token');
+  const { refreshToken } = value;
+  if (typeof refreshToken !== 'string' || refreshToken === '') throw new TypeError('no refresh token');
+  const seed = 'seed' in value && typeof value.seed === 'string' ? value.seed : undefined;
+  return { refreshToken: new Secret(refreshToken), seed };
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  const owner = await ownerOf(dirname(directory));
+  const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (made !== undefined && owner !== undefined) await chown(directory, owner.uid, owner.gid);
+}
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Where root logs in for a relay that runs as somebody else, the login belongs to that one. */
+async function ownerOf(directory: string): Promise<Owner | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  try {
+    const { uid, gid } = await stat(directory);
+    return uid === 0 ? undefined : { uid, gid };
+  } catch {
+    return undefined; // not there yet: it will be root's
+  }
+}
+
+async function replace(file: string, text: string, owner: Owner | undefined): Promise<void> {
+  const fresh = `${file}.${randomUUID()}`;
+  try {
+    const handle = await open(fresh, 'wx', 0o600);
+    try {
+      if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, file);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(file));
+}
+
+/** Makes a rename durable. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function isMade(directory: string): Promise<boolean> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function isStale(directory: string): Promise<boolean> {
+  try {
+    const { mtimeMs } = await stat(directory);
+    return Date.now() - mtimeMs > STALE_MS;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
