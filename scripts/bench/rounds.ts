@@ -19,6 +19,7 @@ export interface Plan {
 /** Messages before anything is measured: compilers and pools need some. */
 const WARM_UP = { sessions: 10, octets: 4_096, recipients: 1, pipelined: false };
 const FIRST_MESSAGES = 100;
+const DISTANT_MESSAGES = 200;
 const MORE_MESSAGES = 3_000;
 /** Who takes the first messages as fast gets more of them. */
 const FAST_SECONDS = 0.3;
@@ -89,7 +90,7 @@ class StageRun {
     this.#standing.set(prepared, standing);
     const isDistant = this.#stage.options.roundTripMs > 0;
     const { tools } = this.#workshop;
-    const first = { ...WARM_UP, messages: isDistant ? WARM_UP.sessions : FIRST_MESSAGES };
+    const first = { ...WARM_UP, messages: isDistant ? DISTANT_MESSAGES : FIRST_MESSAGES };
     const { seconds } = await deliver(tools, standing, { ...first, reuse: false });
     if (isDistant || seconds > FAST_SECONDS) return standing;
     for (const reuse of [false, true])
