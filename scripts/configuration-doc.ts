@@ -3,6 +3,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
+import { upstreamVariables } from '../src/config/named-upstream-variables.ts';
 import { VARIABLES } from '../src/config/table.ts';
 import type { Variable } from '../src/config/variable.ts';
 
@@ -20,11 +21,20 @@ a Service of that name, are ignored). \`sealpost config\` prints the variables a
 No variable makes a hop less than verified TLS, and none outside this table has a say: not
 \`NODE_TLS_REJECT_UNAUTHORIZED\`, not \`NODE_EXTRA_CA_CERTS\`, not \`SSL_CERT_FILE\`.
 
-A secret can be given in a file: \`NAME_FILE\` names it, and one line end at its end is dropped.
+A secret can be given in a file, and so can rules: \`NAME_FILE\` names it, and one line end at its end is dropped.
 
 | variable | form | default | meaning |
 | --- | --- | --- | --- |
 ${VARIABLES.map(row).join('\n')}
+
+## Several upstreams
+
+Each has variables of its own, with its name in the place of \`<NAME>\`: letters and digits, all of them capitals. No password
+is offered to another upstream than the one it was given for.
+
+| variable | form | default | meaning |
+| --- | --- | --- | --- |
+${Object.values(upstreamVariables('<NAME>')).map(row).join('\n')}
 `;
 
 if (!process.argv.includes('--check')) writeFileSync(PATH, text);
@@ -33,7 +43,7 @@ else if (readFileSync(PATH, 'utf8') !== text) {
   process.exitCode = 1;
 } else process.stdout.write('docs/CONFIGURATION.md is current\n');
 
-function row({ name, form, fallback, isRequired, isSecret, meaning }: Variable<unknown>): string {
-  const names = isSecret ? `\`${name}\` or \`${name}_FILE\`` : `\`${name}\``;
+function row({ name, form, fallback, isRequired, isSecret, isLong, meaning }: Variable<unknown>): string {
+  const names = isSecret || isLong ? `\`${name}\` or \`${name}_FILE\`` : `\`${name}\``;
   return `| ${names} | ${form} | ${isRequired ? 'required' : (fallback ?? 'none')} | ${meaning} |`;
 }

@@ -7,6 +7,7 @@ import { check } from './commands/check.ts';
 import { config } from './commands/config.ts';
 import { demo } from './commands/demo.ts';
 import { EXIT, printProblems } from './commands/exit.ts';
+import { hashPassword } from './commands/hash-password.ts';
 import { login } from './commands/login.ts';
 import { sandbox } from './commands/sandbox.ts';
 import { serve } from './commands/serve.ts';
@@ -15,14 +16,15 @@ import { packageVersion } from './config/version.ts';
 
 const USAGE = `Usage: sealpost COMMAND
 
-serve        relay mail, configured by SEALPOST_ variables (docs/CONFIGURATION.md)
-config       check the variables and print them as they count
-check        tell for each port of an upstream what is there, whether it is secure, and what to change
-certificate  show, renew or export the local CA and its certificate
-login        log in at the upstream's provider, once, where it wants tokens (OAuth 2)
-sandbox      run an upstream for development that keeps what it receives
-demo         see the relay deliver one message and refuse three attacks
-version      print the version
+serve          relay mail, configured by SEALPOST_ variables (docs/CONFIGURATION.md)
+config         check the variables and print them as they count
+check          tell for each port of an upstream what is there, whether it is secure, and what to change
+certificate    show, renew or export the local CA and its certificate
+login          log in at the upstream's provider, once, where it wants tokens (OAuth 2)
+hash-password  make a line of SEALPOST_CLIENT_USERS_FILE from a name and a password
+sandbox        run an upstream for development that keeps what it receives
+demo           see the relay deliver one message and refuse three attacks
+version        print the version
 `;
 
 const [command = '', ...args] = process.argv.slice(2);
@@ -42,6 +44,8 @@ async function run(name: string, rest: readonly string[]): Promise<number> {
       return certificate(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
     case 'login':
       return login(rest, process.stdout);
+    case 'hash-password':
+      return hashPassword(rest, process.stdin, process.stdout);
     case 'sandbox':
       return sandbox(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
     case 'demo':

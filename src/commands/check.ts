@@ -10,14 +10,15 @@ import { Diagnostician } from '../diagnosis/diagnose.ts';
 import { distinctPins, whyNoPin } from '../diagnosis/pins.ts';
 import { renderText, type Paint, type Tone } from '../diagnosis/render-text.ts';
 import type { Subject } from '../diagnosis/subject.ts';
+import type { Route } from '../relay/routes.ts';
 import { EXIT, printProblems } from './exit.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 import { upstreamsOf } from './upstreams.ts';
 
 const USAGE = `Usage: sealpost check [--json | --pin] [--no-color] [UPSTREAM…]
 
-Each UPSTREAM is written as in SEALPOST_UPSTREAM; without one, what SEALPOST_UPSTREAM says is
-checked. All other variables count as for serve; configured credentials are offered only to
+Each UPSTREAM is written as in SEALPOST_UPSTREAM; without one, what SEALPOST_UPSTREAM and
+SEALPOST_UPSTREAM_<NAME>_URL say is checked. All other variables count as for serve; configured credentials are offered only to
 upstreams that are configured: the same host and port, under the pin= and server-name= that are
 configured for them.
 
@@ -27,7 +28,7 @@ configured for them.
 
 Exit code
    0  mail would be delivered: by each upstream that is named here, or by one at least of those
-      that are configured; with --pin, a key was found
+      that SEALPOST_UPSTREAM and each SEALPOST_UPSTREAM_<NAME>_URL list; with --pin, a key was found
   64  this command line cannot be understood
   69  mail would not be delivered; with --pin, no key was found
   78  a variable is wrong or missing
@@ -89,16 +90,17 @@ function requireUpstream(text: string, index: number): void {
 
 async function checkAll(request: Request, found: NamedUpstreams, out: NodeJS.WriteStream): Promise<number> {
   const { settings } = found;
-  const { targets, around, validating } = upstreamsOf(settings, { emit: () => undefined });
+  const isNamedHere = request.upstreams.length > 0;
+  const { targets, named, around, validating } = upstreamsOf(settings, { emit: () => undefined });
   const diagnostician = new Diagnostician({
     around,
     validating,
     bogusName: settings.dnsBogusName,
     needed: settings.requireTls === 'require' ? 'REQUIRETLS' : undefined,
     budgetMs: budgetOf(settings),
-    delivers: request.upstreams.length > 0 ? 'every' : 'some',
+    delivers: isNamedHere ? 'every' : 'some',
   });
-  const subjects = subjectsOf(targets, found);
+  const subjects = [...subjectsOf(targets, found), ...(isNamedHere ? [] : named.flatMap(subjectsOfRoute))];
   if (request.output === 'pin') return printPins(diagnostician, subjects, out);
   const diagnosis = await diagnostician.diagnose(subjects);
   const text =
@@ -119,6 +121,10 @@ function subjectsOf(
     if (!isStranger) return { target, isWithheld: false };
     return { target: { ...target, trust: target.trust.anonymous }, isWithheld: true };
   });
+}
+
+function subjectsOfRoute({ name: route, targets }: Route): readonly Subject[] {
+  return targets.map((target) => ({ target, isWithheld: false, route }));
 }
 
 /** The time since the process began counts: the whole is to take less than the timeout. */

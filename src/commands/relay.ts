@@ -4,8 +4,10 @@
 import { HealthProbe, type Readiness } from '../admin/health.ts';
 import { loadOrIssue } from '../certificates/local-authority.ts';
 import type { Settings } from '../config/settings.ts';
+import { ClientAuth } from '../listener/client-auth.ts';
 import { Listener, type Address, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
 import type { Log } from '../log/log.ts';
+import { AddressPolicy } from '../relay/address-policy.ts';
 import type { RelayContext } from '../relay/delivery.ts';
 import { HopOpener } from '../upstream/open-hop.ts';
 import type { HopLimits } from '../upstream/habits.ts';
@@ -41,7 +43,8 @@ export class Relay implements Relaying {
   readonly health: HealthProbe;
   readonly #log: Log;
   readonly #pool: HopPool;
-  readonly #targets: readonly Target[];
+  /** To hold hops ready for; undefined where each client logs in with what is its own. */
+  readonly #first: Target | undefined;
   readonly #listeners: readonly { readonly listener: Listener; readonly tls: boolean }[];
 
   private constructor(
@@ -51,13 +54,16 @@ export class Relay implements Relaying {
     part: WorkerNumber,
   ) {
     const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply: onTlsFailure } = settings;
-    const { targets, around } = upstreamsOf(settings, log);
+    const { targets, routes, around } = upstreamsOf(settings, log);
     const pool = new HopPool(new HopOpener(around), limitsFor(settings.hopLimits, part), log);
-    const context = { pool, targets, log, hostname, maxOctets, lineEndings, requireTls, onTlsFailure };
+    const { trace } = settings;
+    const addresses = new AddressPolicy(settings);
+    const heads = { hostname, trace, addresses };
+    const context = { pool, routes, log, maxOctets, lineEndings, requireTls, onTlsFailure, ...heads };
     this.health = new HealthProbe(pool, targets);
     this.#log = log;
     this.#pool = pool;
-    this.#targets = targets;
+    this.#first = settings.clientAuth === 'passthrough' ? undefined : targets[0];
     this.#listeners = makeListeners(settings, context, identity);
   }
 
@@ -84,8 +90,7 @@ export class Relay implements Relaying {
       const reason = await reasonNotStarted(async () => listener.start());
       if (reason !== undefined) failures.push({ ...listener.address, reason });
     }
-    const [first] = this.#targets;
-    if (failures.length === 0 && first !== undefined) this.#pool.keepReady(first);
+    if (failures.length === 0 && this.#first !== undefined) this.#pool.keepReady(this.#first);
     return failures;
   }
 
@@ -113,16 +118,26 @@ function limitsFor(limits: HopLimits, part: WorkerNumber): HopLimits {
 }
 
 function makeListeners(
-  { clientNetworks: networks, clientAuth, listen, listenTls, listenStarttls }: Settings,
+  settings: Settings,
   context: RelayContext,
   identity: ListenerIdentity | undefined,
 ): readonly { readonly listener: Listener; readonly tls: boolean }[] {
+  const { clientNetworks: networks, oldTlsNetworks, listen, listenTls, listenStarttls } = settings;
+  const auth = clientAuthOf(settings, context);
+  const shared = { identity, networks, oldTlsNetworks, auth } as const;
   const plain = listenStarttls ? 'starttls' : 'none';
   const options: readonly ListenerOptions[] = [
-    ...listen.map((address) => ({ address, tls: plain, identity, networks, clientAuth }) as const),
-    ...listenTls.map((address) => ({ address, tls: 'implicit', identity, networks, clientAuth }) as const),
+    ...listen.map((address) => ({ address, tls: plain, ...shared }) as const),
+    ...listenTls.map((address) => ({ address, tls: 'implicit', ...shared }) as const),
   ];
   return options.map((one) => ({ listener: new Listener(one, context), tls: one.tls === 'implicit' }));
+}
+
+/** One for all listeners: who fails on one has failed on the others too. */
+function clientAuthOf(settings: Settings, context: RelayContext): ClientAuth | undefined {
+  if (settings.clientAuth === 'none') return undefined;
+  const { passwordMechanisms: mechanisms, hopLimits } = settings;
+  return new ClientAuth({ ...settings, accounts: { mechanisms, idleMs: hopLimits.idleMs } }, context);
 }
 
 /** The certificate of listeners that speak TLS, if there are any: the operator's, or one that the local CA issues. */

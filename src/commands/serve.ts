@@ -9,8 +9,9 @@ import { AdminListener } from '../admin/admin-listener.ts';
 import type { Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { packageVersion } from '../config/version.ts';
-import { Networks } from '../listener/networks.ts';
 import { openLog, type Log } from '../log/log.ts';
+import { Networks } from '../relay/networks.ts';
+import { inWordsOf } from '../relay/upstream-words.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import { dieOnMistakes } from './die-on-mistakes.ts';
 import { EXIT, printProblems } from './exit.ts';
@@ -76,10 +77,14 @@ function quitAtOnce(): void {
 }
 
 /** An upstream that is one of our own listeners would send every message round in a circle. */
-async function loopsOf({ destinations, listen, listenTls }: Settings): Promise<readonly Problem[]> {
+async function loopsOf(settings: Settings): Promise<readonly Problem[]> {
+  const { destinations, namedUpstreams, listen, listenTls } = settings;
   const own = [...listen, ...listenTls];
   const problems: Problem[] = [];
-  for (const { place } of destinations) {
+  const places = [{ name: undefined, destinations }, ...namedUpstreams].flatMap((one) =>
+    one.destinations.map(({ place }) => [one.name, place] as const),
+  );
+  for (const [name, place] of places) {
     if (place.kind !== 'host') continue;
     const host = identifierText(place.reference);
     const ports = place.endpoints
@@ -87,7 +92,7 @@ async function loopsOf({ destinations, listen, listenTls }: Settings): Promise<r
       .filter((port) => own.some((address) => address.port === port));
     if (ports.length === 0 || !(await isOwnAddress(host))) continue;
     const text = `should not be this relay's own listener (${host}:${ports[0]})`;
-    problems.push({ variable: 'SEALPOST_UPSTREAM', text });
+    problems.push({ variable: inWordsOf(name, 'SEALPOST_UPSTREAM'), text });
   }
   return problems;
 }

@@ -2,14 +2,16 @@
  * From the settings to targets that hops can be opened to, and to what opens them.
  */
 import { forgetForeignTrust } from '../config/environment.ts';
+import type { WrittenRule } from '../config/route-rules.ts';
 import type { Settings } from '../config/settings.ts';
 import type { NameService } from '../dns/answer.ts';
 import { ValidatingResolver } from '../dns/resolver.ts';
 import { SystemResolver } from '../dns/system-resolver.ts';
 import type { Log } from '../log/log.ts';
-import type { DestinationCredentials } from '../config/targets.ts';
+import type { Destination, DestinationCredentials } from '../config/targets.ts';
 import type { OAuthAccount } from '../oauth/account.ts';
 import { RenewingToken } from '../oauth/renewing-token.ts';
+import { isRefusal, RouteTable, type Route, type Verdict } from '../relay/routes.ts';
 import { httpsFetch } from '../tls/https-fetch.ts';
 import { Trust } from '../tls/trust.ts';
 import type { HopSurroundings } from '../upstream/open-way.ts';
@@ -19,6 +21,9 @@ import type { Credentials, Target } from '../upstream/target.ts';
 export interface Upstreams {
   /** In order of preference. */
   readonly targets: readonly Target[];
+  /** Those with a name. */
+  readonly named: readonly Route[];
+  readonly routes: RouteTable;
   readonly around: HopSurroundings;
   /** The one that the operator named, if any. */
   readonly validating: ValidatingResolver | undefined;
@@ -34,12 +39,23 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
   const machine = new SystemResolver();
   const resolver: NameService = validating ?? machine;
   const tokensOf = tokenSources(trust.anonymous, log);
+  const targetOf = ({ credentials, ...destination }: Destination, itsTrust: Trust): Target => ({
+    ...destination,
+    trust: itsTrust,
+    credentials: credentials === undefined ? undefined : withTokens(credentials, tokensOf),
+  });
+  const targets = destinations.map((destination) => targetOf(destination, trust));
+  const named = settings.namedUpstreams.map((one): Route => {
+    const itsTrust = new Trust(one.trust);
+    return {
+      name: one.name,
+      targets: one.destinations.map((destination) => targetOf(destination, itsTrust)),
+    };
+  });
   return {
-    targets: destinations.map(({ credentials, ...destination }) => ({
-      ...destination,
-      trust,
-      credentials: credentials === undefined ? undefined : withTokens(credentials, tokensOf),
-    })),
+    targets,
+    named,
+    routes: routeTableOf(settings.routes, { name: undefined, targets }, named),
     around: {
       settings: { hostname, timeouts: { connectMs, commandMs, finalMs } },
       names: { resolver, machine },
@@ -48,6 +64,20 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
     },
     validating,
   };
+}
+
+/** @param fallback where mail goes that no rule matches */
+function routeTableOf(rules: readonly WrittenRule[], fallback: Route, named: readonly Route[]): RouteTable {
+  const routeOf = ({ verdict }: WrittenRule): Verdict => {
+    if (isRefusal(verdict)) return verdict;
+    const route = [fallback, ...named].find(({ name }) => name === verdict.name);
+    if (route === undefined) throw new TypeError('a route to an upstream that is not configured');
+    return route;
+  };
+  return new RouteTable(
+    fallback,
+    rules.map((rule) => ({ ...rule, verdict: routeOf(rule) })),
+  );
 }
 
 type TokenSources = (account: OAuthAccount) => RenewingToken;

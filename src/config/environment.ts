@@ -1,10 +1,11 @@
 /**
  * From the process's environment to the variables of the table: names checked, empty ones dropped, `_FILE` twins read.
  */
+import { variablesBeside } from './named-upstream-variables.ts';
 import { parseProvider, PROVIDER_VARIABLE } from './provider.ts';
 import { readText } from './readers.ts';
 import { VARIABLES } from './table.ts';
-import type { Container } from './variable.ts';
+import type { Container, Variable } from './variable.ts';
 
 /** What is wrong with a variable, and what would be right. */
 export interface Problem {
@@ -51,8 +52,9 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
   const container: Record<string, string> = {};
   for (const [name, text = ''] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || INJECTED.test(`${name}=${text}`) || text === '') continue;
-    const isKnown = VARIABLES.some((variable) => variable.name === name);
-    const twinOf = VARIABLES.find((variable) => variable.isSecret && `${variable.name}_FILE` === name);
+    const known = variablesNear(name);
+    const isKnown = known.some((variable) => variable.name === name);
+    const twinOf = known.find((variable) => hasTwin(variable) && `${variable.name}_FILE` === name);
     if (isKnown) container[name] = text;
     else if (twinOf === undefined) problems.push({ variable: name, text: unknownText(name) });
     else if (isSet(environment, twinOf.name))
@@ -60,6 +62,15 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
     else readTwin(twinOf.name, name, text, container, problems);
   }
   return { container: withPreset(container, problems), problems };
+}
+
+/** Those of the table, and those of the named upstream that the name may be about. */
+function variablesNear(name: string): readonly Variable<unknown>[] {
+  return [...VARIABLES, ...variablesBeside(name)];
+}
+
+function hasTwin({ isSecret, isLong }: Variable<unknown>): boolean {
+  return isSecret || isLong;
 }
 
 /** What the provider sets, under what the operator sets. */
@@ -108,7 +119,8 @@ function isSet(environment: NodeJS.ProcessEnv, name: string): boolean {
 
 /** A typo must not silently mean a default. */
 function unknownText(name: string): string {
-  const similar = VARIABLES.map((variable) => variable.name)
+  const similar = variablesNear(name)
+    .map((variable) => variable.name)
     .map((known) => ({ known, distance: editDistance(name, known) }))
     .toSorted((a, b) => a.distance - b.distance)[0];
   const hint = similar !== undefined && similar.distance <= 4 ? `; is it ${similar.known}?` : '';

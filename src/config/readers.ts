@@ -136,7 +136,8 @@ function parseAddress(text: string): Address {
   return { host, port: Number(port) };
 }
 
-function checkNetwork(network: string): string {
+/** @throws {Error} that says what a network should be */
+export function checkNetwork(network: string): string {
   const [address = '', bits, ...more] = network.split('/');
   if (/^::ffff:/i.test(address))
     throw new Error('should have IPv4 networks in their own form, such as 192.168.1.0/24');

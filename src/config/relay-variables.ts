@@ -69,15 +69,6 @@ export const RELAY_VARIABLES = {
     },
     (variable) => variable.asNetworks(),
   ),
-  clientAuth: withDefault(
-    'SEALPOST_CLIENT_AUTH',
-    'none',
-    {
-      form: '`none` or `any`',
-      meaning: '`any` offers AUTH PLAIN and LOGIN and accepts whatever comes, for devices that insist.',
-    },
-    (variable) => variable.asEnum(['none', 'any'] as const),
-  ),
   maxOctets: withDefault(
     'SEALPOST_MAX_MESSAGE_SIZE',
     '52428800',

@@ -7,13 +7,27 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
-import { Networks } from '../listener/networks.ts';
+import { Networks } from '../relay/networks.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import type { TrustOptions } from '../tls/trust.ts';
 import type { HopLimits } from '../upstream/habits.ts';
+import type { MechanismName } from '../upstream/sasl/mechanism.ts';
 import type { Place } from '../upstream/target.ts';
+import { clientAuthFaults } from './client-auth-variables.ts';
 import { readEnvironment, type Problem } from './environment.ts';
+import {
+  idleUpstreams,
+  namedDestinationsOf,
+  namedEntriesOf,
+  readNamedUpstreams,
+  routingFaults,
+  type NamedDestinations,
+  type NamedValues,
+} from './named-destinations.ts';
+import { namedVariablesIn } from './named-upstream-variables.ts';
 import { oauthFaults } from './oauth-account.ts';
+import type { WrittenRule } from './route-rules.ts';
+import { senderFaults } from './sender-variables.ts';
 import { readTable, TABLE, VARIABLES, type Values } from './table.ts';
 import {
   clientIdentityFaults,
@@ -33,7 +47,10 @@ type Digested =
   | 'poolMaxAgeMs'
   | 'poolMaxMessages'
   | 'upstreams'
+  | 'routes'
   | 'clientNetworks'
+  | 'clientAuthClearNetworks'
+  | 'oldTlsNetworks'
   | 'listenTls'
   | 'listenCert'
   | 'listenKey';
@@ -42,8 +59,16 @@ export interface Settings extends Omit<Values, Digested> {
   readonly hopLimits: HopLimits;
   /** In order of preference, at least one. */
   readonly destinations: readonly Destination[];
+  /** For the rules to name. */
+  readonly namedUpstreams: readonly NamedDestinations[];
+  /** In order; each leads to one of these, or to the destinations. */
+  readonly routes: readonly WrittenRule[];
   readonly trust: TrustOptions;
   readonly clientNetworks: readonly string[];
+  readonly clientAuthClearNetworks: readonly string[];
+  readonly oldTlsNetworks: readonly string[];
+  /** SASL mechanisms that may carry a password which comes from a client. */
+  readonly passwordMechanisms: readonly MechanismName[] | undefined;
   readonly listenTls: readonly Address[];
   /** The operator's own, for listeners that speak TLS. */
   readonly listenIdentity: ListenerIdentity | undefined;
@@ -61,12 +86,14 @@ export function loadSettings(environment = process.env): Loaded {
   const { container, problems } = readEnvironment(environment);
   const unread = new Set(problems.map(({ variable }) => variable.replace(/_FILE$/, '')));
   if (unread.has(TABLE.provider.name)) unread.add(TABLE.upstreams.name); // it would have come with the provider
-  const found = [...problems, ...VARIABLES.flatMap((variable) => faultOf(variable, container, unread))];
+  const variables = [...VARIABLES, ...namedVariablesIn(container)];
+  const found = [...problems, ...variables.flatMap((variable) => faultOf(variable, container, unread))];
   if (found.length > 0) return { problems: found };
   const values = readTable(container);
-  const contradictions = contradictionsOf(values);
+  const named = readNamedUpstreams(container);
+  const contradictions = [...contradictionsOf(values), ...routingFaults(named, values)];
   if (contradictions.length > 0) return { problems: contradictions };
-  return { settings: assemble(values, container) };
+  return { settings: assemble(values, named, container) };
 }
 
 /** A variable whose `_FILE` twin has a problem is not reported once more as missing. */
@@ -100,7 +127,9 @@ function contradictionsOf(values: Values): readonly Problem[] {
     ...loneFaults(cert, 'SEALPOST_LISTEN_CERT_FILE', key, 'SEALPOST_LISTEN_KEY_FILE'),
     ...(cert === undefined || key === undefined ? [] : identityFaults(cert, key)),
     ...poolFaults(values),
+    ...senderFaults(values),
     ...openListenerFaults(values),
+    ...clientAuthFaults(values),
     ...adminFaults(values),
   ];
 }
@@ -154,9 +183,9 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || (isIP(host) !== 0 && new Networks(LOOPBACK).has(host));
 }
 
-function assemble(values: Values, container: Container): Settings {
+function assemble(values: Values, named: readonly NamedValues[], container: Container): Settings {
   const { upstreams, hostname, listenCert: cert, listenKey: key } = values;
-  const warnings: Problem[] = [];
+  const warnings = [...idleUpstreams(named, values)];
   if (!hostname.includes('.') && !hostname.startsWith('[')) {
     const text = `"${hostname}" has no domain; some upstreams refuse such a name`;
     warnings.push({ variable: 'SEALPOST_HOSTNAME', text });
@@ -171,24 +200,39 @@ function assemble(values: Values, container: Container): Settings {
       maxMessages: values.poolMaxMessages,
     },
     destinations: destinationsOf(values),
+    namedUpstreams: namedDestinationsOf(named, values),
+    routes: values.routes ?? [],
     trust: trustOptionsOf(values),
     clientNetworks: values.clientNetworks ?? LOOPBACK,
+    clientAuthClearNetworks: values.clientAuthClearNetworks ?? [],
+    oldTlsNetworks: values.oldTlsNetworks ?? [],
+    passwordMechanisms: values.upstreamAuth ?? values.provider?.provider.passwordMechanisms,
     listenTls: values.listenTls ?? [],
     listenIdentity: cert === undefined || key === undefined ? undefined : { cert, key },
-    shown: show(container, upstreams),
+    shown: show(container, new Map([[TABLE.upstreams.name, upstreams], ...namedEntriesOf(named)])),
     warnings,
   };
 }
 
 /** The variables that are set, and the defaults of the others. */
-function show(container: Container, upstreams: readonly UpstreamEntry[]): Readonly<Record<string, string>> {
+function show(
+  container: Container,
+  upstreams: ReadonlyMap<string, readonly UpstreamEntry[]>,
+): Readonly<Record<string, string>> {
   const shown: Record<string, string> = {};
-  for (const { name, isSecret, fallbackText } of VARIABLES) {
+  for (const { name, isSecret, isLong, fallbackText } of [...VARIABLES, ...namedVariablesIn(container)]) {
     const text = container[name] ?? fallbackText();
-    if (name === TABLE.upstreams.name) shown[name] = upstreams.map(showUpstream).join(', ');
+    const entries = upstreams.get(name);
+    if (entries !== undefined) shown[name] = entries.map(showUpstream).join(', ');
+    else if (text !== undefined && isLong) shown[name] = onOneLine(text);
     else if (text !== undefined) shown[name] = isSecret || isUserSecret(name, container) ? '[secret]' : text;
   }
   return shown;
+}
+
+function onOneLine(text: string): string {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  return lines.filter((line) => line !== '').join(' | ');
 }
 
 /** Some providers take one token as the user and as the password. */

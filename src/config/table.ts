@@ -2,19 +2,25 @@
  * Every variable there is, with its form, default and meaning: the parser, docs/CONFIGURATION.md and `sealpost config`
  * are made from this table.
  */
+import { CLIENT_AUTH_VARIABLES, readClientAuth } from './client-auth-variables.ts';
 import { OAUTH_VARIABLES } from './oauth-variables.ts';
 import { POOL_VARIABLES } from './pool-variables.ts';
 import { RELAY_VARIABLES } from './relay-variables.ts';
+import { ROUTE_VARIABLES } from './route-variables.ts';
+import { SENDER_VARIABLES } from './sender-variables.ts';
 import { TRUST_VARIABLES } from './trust-variables.ts';
 import { UPSTREAM_VARIABLES } from './upstream-variables.ts';
 import type { Container, Variable } from './variable.ts';
 
 export const TABLE = {
   ...UPSTREAM_VARIABLES,
+  ...ROUTE_VARIABLES,
   ...OAUTH_VARIABLES,
   ...TRUST_VARIABLES,
   ...POOL_VARIABLES,
   ...RELAY_VARIABLES,
+  ...CLIENT_AUTH_VARIABLES,
+  ...SENDER_VARIABLES,
 } as const;
 
 export type Values = { readonly [K in keyof typeof TABLE]: ReturnType<(typeof TABLE)[K]['read']> };
@@ -27,6 +33,7 @@ export function readTable(container: Container): Values {
     upstreamUser: TABLE.upstreamUser.read(container),
     upstreamPassword: TABLE.upstreamPassword.read(container),
     upstreamAuth: TABLE.upstreamAuth.read(container),
+    routes: TABLE.routes.read(container),
     requireTls: TABLE.requireTls.read(container),
     connectMs: TABLE.connectMs.read(container),
     commandMs: TABLE.commandMs.read(container),
@@ -60,6 +67,7 @@ export function readTable(container: Container): Values {
     groups: TABLE.groups.read(container),
     tlsFailureReply: TABLE.tlsFailureReply.read(container),
     ...readPool(container),
+    ...readSenders(container),
     listen: TABLE.listen.read(container),
     listenTls: TABLE.listenTls.read(container),
     listenStarttls: TABLE.listenStarttls.read(container),
@@ -67,7 +75,7 @@ export function readTable(container: Container): Values {
     listenKey: TABLE.listenKey.read(container),
     stateDirectory: TABLE.stateDirectory.read(container),
     clientNetworks: TABLE.clientNetworks.read(container),
-    clientAuth: TABLE.clientAuth.read(container),
+    ...readClientAuth(container),
     maxOctets: TABLE.maxOctets.read(container),
     lineEndings: TABLE.lineEndings.read(container),
     hostname: TABLE.hostname.read(container),
@@ -85,6 +93,19 @@ function readPool(container: Container): Pick<Values, keyof typeof POOL_VARIABLE
     poolIdleMs: TABLE.poolIdleMs.read(container),
     poolMaxAgeMs: TABLE.poolMaxAgeMs.read(container),
     poolMaxMessages: TABLE.poolMaxMessages.read(container),
+  };
+}
+
+function readSenders(container: Container): Pick<Values, keyof typeof SENDER_VARIABLES> {
+  return {
+    sender: TABLE.sender.read(container),
+    senderRewrite: TABLE.senderRewrite.read(container),
+    senderKeepsReplyTo: TABLE.senderKeepsReplyTo.read(container),
+    allowedSenders: TABLE.allowedSenders.read(container),
+    allowedRecipients: TABLE.allowedRecipients.read(container),
+    localDomain: TABLE.localDomain.read(container),
+    signedMessages: TABLE.signedMessages.read(container),
+    trace: TABLE.trace.read(container),
   };
 }
 

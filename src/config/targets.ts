@@ -8,6 +8,7 @@ import { IdentityFault, pemIdentity, pkcs12Identity, type ClientIdentity } from 
 import type { TrustOptions } from '../tls/trust.ts';
 import { takesPassword, takesToken, type MechanismName } from '../upstream/sasl/mechanism.ts';
 import type { Authentication, Credentials, Target } from '../upstream/target.ts';
+import { passthroughFaults } from './client-auth-variables.ts';
 import type { Problem } from './environment.ts';
 import { oauthAccountOf } from './oauth-account.ts';
 import type { Values } from './table.ts';
@@ -168,6 +169,7 @@ function isAddress({ place, serverName }: UpstreamEntry, values: Values): boolea
 
 /** Settings about logging in that need or exclude one another. */
 export function loginFaults(values: Values): readonly Problem[] {
+  if (values.clientAuth === 'passthrough') return passthroughFaults(values);
   const { upstreamUser: user, upstreamPassword: password } = values;
   const found: Problem[] = [];
   if (password !== undefined && user === undefined)

@@ -21,12 +21,17 @@ export interface Variable<T> {
   readonly isRequired: boolean;
   /** Never shown; `NAME_FILE` can name a file that holds it. */
   readonly isSecret: boolean;
+  /** Whether `NAME_FILE` can name a file that holds it though it is no secret: it may have several lines. */
+  readonly isLong: boolean;
   /** @throws {Error} that says what the text should be */
   readonly read: (container: Container) => T;
 }
 
 /** What is said of a variable. */
-type Words = Pick<Variable<unknown>, 'form' | 'meaning'> & { readonly isSecret?: true };
+type Words = Pick<Variable<unknown>, 'form' | 'meaning'> & {
+  readonly isSecret?: true;
+  readonly isLong?: true;
+};
 
 type Present = ReturnType<typeof present>;
 type Optional = ReturnType<typeof maybe>;
@@ -45,7 +50,7 @@ export function required<T>(name: string, words: Words, read: (variable: Present
     return read(present(container, name, ''));
   };
   const none = { fallback: undefined, fallbackText: () => undefined };
-  return { name, isSecret: false, ...words, ...none, isRequired: true, read: check };
+  return { name, isSecret: false, isLong: false, ...words, ...none, isRequired: true, read: check };
 }
 
 /** With a default of its own. */
@@ -68,6 +73,7 @@ export function computed<T>(
   return {
     name,
     isSecret: false,
+    isLong: false,
     ...words,
     fallback: fallback.shown,
     fallbackText: fallback.text,
@@ -81,6 +87,7 @@ export function optional<T>(name: string, words: Words, read: (variable: Optiona
   return {
     name,
     isSecret: false,
+    isLong: false,
     ...words,
     fallback: undefined,
     fallbackText: () => undefined,

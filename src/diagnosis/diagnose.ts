@@ -34,8 +34,14 @@ export class Diagnostician {
     using _ = this.#deadline;
     const upstreams = await Promise.all(subjects.map(async (subject) => this.#upstream(subject)));
     const resolver = await this.#proof.finding();
+    const secured = upstreams.map(isSecured);
+    const working = new Set(
+      subjects.filter((_subject, at) => secured[at] === true).map(({ route }) => route),
+    );
     const delivers =
-      this.#options.delivers === 'some' ? upstreams.some(isSecured) : upstreams.every(isSecured);
+      this.#options.delivers === 'some'
+        ? subjects.every(({ route }) => working.has(route))
+        : !secured.includes(false);
     const warnings = isUnbelieved(resolver) ? [resolverSentence(resolver)] : [];
     return { delivers, resolver, warnings, upstreams };
   }

@@ -11,6 +11,8 @@ export interface Subject {
   readonly target: Target;
   /** There are credentials that are not for this one. */
   readonly isWithheld: boolean;
+  /** The name of the upstream that it belongs to; undefined for the one without. */
+  readonly route?: string | undefined;
 }
 
 export interface DiagnosisOptions {
@@ -23,7 +25,7 @@ export interface DiagnosisOptions {
   readonly needed?: Extension | undefined;
   /** For everything, milliseconds. */
   readonly budgetMs: number;
-  /** Whether one upstream that works is enough, or each must. */
+  /** Whether one that works of those that belong together is enough, or each must. */
   readonly delivers: 'some' | 'every';
 }
 

@@ -15,15 +15,19 @@ import { describeError, type RelayContext } from '../relay/delivery.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import { RelaySession } from '../relay/session.ts';
 import type { Arrival } from '../relay/trace-header.ts';
+import type { ClientAuth } from './client-auth.ts';
 import { CommandStream, type ContentSink } from './command-stream.ts';
 import { FirstOctets, type ForeignProtocol } from './foreign-protocol.ts';
+import { Login } from './login.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
 /** What a connection needs of its listener. */
 export interface ConnectionContext {
   readonly relay: RelayContext;
+  /** Undefined where clients do not log in. */
+  readonly auth: ClientAuth | undefined;
   /** EHLO keywords for a connection in its present state. */
-  keywords(connection: SMTPConnection): readonly string[];
+  keywords(connection: ClientConnection): readonly string[];
   /** The connection is gone. */
   ended(connection: ClientConnection): void;
 }
@@ -40,6 +44,7 @@ const NO_DOMAIN = ownReply([501, '5.5.4'], 'Say who you are: EHLO name.');
 export class ClientConnection extends SMTPConnection {
   readonly #context: ConnectionContext;
   readonly #relay: RelaySession;
+  readonly #login: Login | undefined;
   /** What the client waits for the relay to do; 0 when the relay waits for the client. */
   #underWay = 0;
   /** Replies to RCPT. */
@@ -57,6 +62,14 @@ export class ClientConnection extends SMTPConnection {
     super(server, socket, options);
     this.#context = context;
     this.#relay = new RelaySession(context.relay, this.id, this.remoteAddress, this.secure);
+    const { auth, relay } = context;
+    const client = { sid: this.id, address: this.remoteAddress, hostname: relay.hostname, log: relay.log };
+    this.#login = auth === undefined ? undefined : new Login(auth, client);
+  }
+
+  /** What EHLO says of logging in, if it is of use now. */
+  get authKeyword(): string | undefined {
+    return this.#login?.keyword(this.secure);
   }
 
   /** Ends the session now, or after the transaction that is under way. */
@@ -135,7 +148,10 @@ export class ClientConnection extends SMTPConnection {
   }
 
   override handler_MAIL(command: Buffer, callback: () => void): void {
-    this.#answer(async () => this.#relay.mail(command.subarray('MAIL '.length), this.secure), callback);
+    this.#answer(async () => {
+      const refusal = this.#login?.mailRefusal;
+      return refusal ?? this.#relay.mail(command.subarray('MAIL '.length), this.secure);
+    }, callback);
   }
 
   /** Read on before it is answered: the recipients that a client pipelines leave in one flight. */
@@ -180,6 +196,7 @@ export class ClientConnection extends SMTPConnection {
       .reset()
       .then(() => {
         if (this._parser === false || this._closing) return;
+        if (!this.secure) this.#forgetLogin();
         this.#boundHandshake(this._socket);
         super.handler_STARTTLS(command, callback);
       })
@@ -195,11 +212,35 @@ export class ClientConnection extends SMTPConnection {
     timer.unref();
   }
 
-  /** RFC 4954 §4: not inside a transaction. */
   override handler_AUTH(command: Buffer, callback: () => void): void {
-    if (!this.#relay.isInTransaction) return super.handler_AUTH(command, callback);
-    this.#sendReply(ownReply([503, '5.5.1'], 'A transaction is under way; AUTH comes before MAIL.'));
-    return callback();
+    const login = this.#login;
+    if (login === undefined) return super.handler_AUTH(command, callback); // disabled: never called
+    const argument = command.toString('latin1').slice('AUTH'.length);
+    const state = { isTls: this.secure, isInTransaction: this.#relay.isInTransaction };
+    this.#logIn(login, async () => login.begin(argument, state), callback);
+  }
+
+  /** One step of AUTH; after a 334 the next line is its response, whatever it looks like. */
+  #logIn(login: Login, step: () => Promise<Reply>, callback: () => void): void {
+    this.#answer(async () => {
+      const reply = await step();
+      if (reply.code === 334) {
+        this._nextHandler = (line, proceed) =>
+          this.#logIn(login, async () => login.next(line.toString('latin1')), proceed);
+      }
+      const { accepted } = login;
+      if (accepted !== undefined) {
+        this.session.user = accepted.user ?? 'any';
+        this.#relay.identify(accepted.user, accepted.account?.targets);
+      }
+      return reply;
+    }, callback);
+  }
+
+  #forgetLogin(): void {
+    this.#login?.forget();
+    this.session.user = false;
+    this.#relay.identify(undefined, undefined);
   }
 
   /** The idle timeout is the client's: while the relay works, for minutes if need be, the client is not idle. */
@@ -216,6 +257,7 @@ export class ClientConnection extends SMTPConnection {
   override _onClose(): void {
     super._onClose();
     this.#context.ended(this);
+    this.#login?.end();
     void this.#relay.close();
   }
 

@@ -6,14 +6,16 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
-import type { SMTPConnection, SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 
 import { newId } from '../log/id.ts';
 import { CLIENT_IDLE_TIMEOUT_MS, COMMAND_LINE_OCTETS } from '../protocol/limits.ts';
 import type { RelayContext } from '../relay/delivery.ts';
+import { Networks } from '../relay/networks.ts';
 import { offeredKeywords } from '../relay/offer.ts';
+import type { ClientAuth } from './client-auth.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
-import { Networks } from './networks.ts';
+import { withOldTls } from './old-tls.ts';
 
 export interface Address {
   readonly host: string;
@@ -34,8 +36,10 @@ export interface ListenerOptions {
   /** Needed unless `tls` is `none`. */
   readonly identity?: ListenerIdentity | undefined;
   readonly networks: readonly string[];
-  /** `any`: AUTH is offered and whatever comes is accepted. */
-  readonly clientAuth: 'none' | 'any';
+  /** Whose clients may use TLS 1.0 and 1.1. */
+  readonly oldTlsNetworks: readonly string[];
+  /** Undefined where clients do not log in. */
+  readonly auth: ClientAuth | undefined;
 }
 
 export class Listener {
@@ -86,6 +90,8 @@ export class Listener {
 class RelayServer extends SMTPServer {
   readonly clients = new Set<ClientConnection>();
   readonly #networks: Networks;
+  /** Undefined where nobody may use old TLS. */
+  readonly #old: { readonly networks: Networks; readonly server: SMTPServer } | undefined;
   readonly #context: ConnectionContext;
   /** Told, so that smtp-server does not ask the system for each connection; nobody looks at it. */
   readonly #local: { readonly localAddress: string; readonly localPort: number };
@@ -93,9 +99,11 @@ class RelayServer extends SMTPServer {
   constructor(options: ListenerOptions, relay: RelayContext) {
     super(serverOptions(options, relay));
     this.#networks = new Networks(options.networks);
+    this.#old = oldFor(this, options);
     this.#local = { localAddress: options.address.host, localPort: options.address.port };
     this.#context = {
       relay,
+      auth: options.auth,
       keywords: (connection) => keywords(connection, options, relay),
       ended: (connection) => void this.clients.delete(connection),
     };
@@ -110,10 +118,25 @@ class RelayServer extends SMTPServer {
     callback(null, { id: newId(), ...this.#local });
   }
 
+  /** Of a listener that speaks TLS at once. */
+  override _upgrade(socket: Socket, callback: Parameters<SMTPServer['_upgrade']>[1]): void {
+    super._upgrade.call(this.#serverFor(socket.remoteAddress ?? ''), socket, callback);
+  }
+
+  /** Itself, or its likeness for old clients. */
+  #serverFor(client: string): SMTPServer {
+    return this.#old?.networks.has(client) === true ? this.#old.server : this;
+  }
+
   override connect(socket: Socket, socketOptions?: SMTPConnectionOptions | null): void {
     const client = socket.remoteAddress ?? '';
     if (!this.#networks.has(client)) return this.#refuse(socket, client);
-    const connection = new ClientConnection(this, socket, socketOptions ?? null, this.#context);
+    const connection = new ClientConnection(
+      this.#serverFor(client),
+      socket,
+      socketOptions ?? null,
+      this.#context,
+    );
     this.connections.add(connection);
     this.clients.add(connection);
     connection.init();
@@ -130,29 +153,31 @@ class RelayServer extends SMTPServer {
   }
 }
 
+function oldFor(
+  server: SMTPServer,
+  { identity, oldTlsNetworks }: ListenerOptions,
+): { readonly networks: Networks; readonly server: SMTPServer } | undefined {
+  if (identity === undefined || oldTlsNetworks.length === 0) return undefined;
+  return { networks: new Networks(oldTlsNetworks), server: withOldTls(server, identity) };
+}
+
 function keywords(
-  connection: SMTPConnection,
-  { tls, clientAuth }: ListenerOptions,
+  connection: ClientConnection,
+  { tls }: ListenerOptions,
   { pool, maxOctets }: RelayContext,
 ): readonly string[] {
+  const { authKeyword } = connection;
   const offered = [...offeredKeywords(pool.lastCapabilities, maxOctets, connection.secure)];
-  if (clientAuth === 'any' && !isAuthenticated(connection)) offered.push('AUTH PLAIN LOGIN');
+  if (authKeyword !== undefined) offered.push(authKeyword);
   if (tls === 'starttls' && !connection.secure) offered.push('STARTTLS');
   return offered;
 }
 
-function isAuthenticated({ session }: SMTPConnection): boolean {
-  return session.user !== undefined && session.user !== false;
-}
-
-function serverOptions(
-  { tls, identity, clientAuth }: ListenerOptions,
-  relay: RelayContext,
-): SMTPServerOptions {
+function serverOptions({ tls, identity, auth }: ListenerOptions, relay: RelayContext): SMTPServerOptions {
   // WIZ, SHELL and KILL answer with jokes; the others hand the session's identity to whoever asks.
   const disabledCommands = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'];
   if (tls !== 'starttls') disabledCommands.push('STARTTLS');
-  if (clientAuth === 'none') disabledCommands.push('AUTH');
+  if (auth === undefined) disabledCommands.push('AUTH');
   return {
     name: relay.hostname,
     banner: 'Sealpost',
@@ -163,16 +188,12 @@ function serverOptions(
     disabledCommands,
     disableReverseLookup: true,
     hideENHANCEDSTATUSCODES: false,
-    authMethods: ['PLAIN', 'LOGIN'],
-    authOptional: true,
-    allowInsecureAuth: true,
+    authOptional: true, // AUTH, and whether MAIL needs it, is login.ts's to judge
     maxCommandLength: COMMAND_LINE_OCTETS,
     socketTimeout: CLIENT_IDLE_TIMEOUT_MS,
     // A script that pipes its dialog in closes its side first and still wants its message sent.
     allowHalfOpen: true,
     onConnect: (_session, callback) => callback(),
     onSecure: (_socket, _session, callback) => callback(),
-    // Devices that insist on AUTH: whatever they say is accepted, looked at by nobody and kept nowhere.
-    onAuth: (_auth, _session, callback) => callback(null, { user: 'any' }),
   };
 }

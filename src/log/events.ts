@@ -27,6 +27,15 @@ export interface Events {
   'admin.started': { readonly host: string; readonly port: number };
   'session.opened': { readonly sid: string; readonly client: string; readonly tls: boolean };
   'session.refused': { readonly sid: string; readonly client: string; readonly reason: string };
+  /** AUTH; `user` is undefined where anybody may log in, or where the name is the password as well. */
+  'login.accepted': { readonly sid: string; readonly mechanism: string; readonly user: string | undefined };
+  /** Who it was is not told: some clients say their password where their name belongs. */
+  'login.refused': {
+    readonly sid: string;
+    readonly client: string;
+    readonly mechanism: string;
+    readonly reply: string;
+  };
   'session.closed': { readonly sid: string; readonly messages: number; readonly ms: number };
   'hop.connected': HopIds & { readonly address: string; readonly ms: number };
   'hop.secured': HopIds & {
@@ -75,6 +84,11 @@ export interface Events {
     readonly phase: Phase | 'none';
     readonly reply: string;
     readonly ms: number;
+  };
+  /** Its From would have to be changed, which a signature does not survive: it was refused, or passed as it is. */
+  'message.signed': TransactionIds & {
+    readonly signature: 'dkim' | 'smime' | 'pgp';
+    readonly action: 'refused' | 'passed';
   };
   'recipient.refused': TransactionIds & { readonly reply: string };
   /** Lost between the end of the message and its verdict: it may have been delivered. */
@@ -125,6 +139,8 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'admin.started': 'info',
   'session.opened': 'debug',
   'session.refused': 'warn',
+  'login.accepted': 'debug',
+  'login.refused': 'warn',
   'session.closed': 'debug',
   'hop.connected': 'debug',
   'hop.secured': 'info',
@@ -138,6 +154,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'transaction.started': 'debug',
   'transaction.delivered': 'info',
   'transaction.refused': 'warn',
+  'message.signed': 'warn',
   'recipient.refused': 'info',
   'transaction.unknown': 'error',
   'transaction.abandoned': 'warn',

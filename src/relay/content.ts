@@ -1,7 +1,7 @@
 /**
  * The content of one message on its way through the relay.
  *
- * Guarantees: octets go up in order and unchanged, but for what goes in front of the header and for stray line endings;
+ * Guarantees: octets go up in order and unchanged, but for what is done to the header and for stray line endings;
  * nothing goes up before the header is whole and found fit; the message is ended only when the client ended it and
  * nothing failed; backpressure reaches whoever writes.
  */
@@ -19,8 +19,12 @@ export type LineEndingRule = 'normalise' | 'strict';
 export interface ContentRules {
   readonly maxOctets: number;
   readonly lineEndings: LineEndingRule;
-  /** Fields to put in front, given what the header has. */
-  readonly fieldsInFront: (header: HeaderBlock) => string;
+  /**
+   * The header as it goes up, with what goes in front.
+   *
+   * @throws {RelayError} when the header is a reason to refuse the message
+   */
+  readonly prepareHeader: (header: HeaderBlock) => readonly Buffer[];
 }
 
 export class Content {
@@ -40,7 +44,7 @@ export class Content {
   /**
    * Takes content as the client wrote it; resolves when more is wanted.
    *
-   * @throws {RelayError} too-big | malformed-message | hop-loop, or what the upstream's `Body` throws
+   * @throws {RelayError} too-big | malformed-message | hop-loop, or what the upstream's `Body` or `prepareHeader` throws
    */
   async write(received: readonly Buffer[]): Promise<void> {
     const pieces: Buffer[] = [];
@@ -78,8 +82,9 @@ export class Content {
 
   async #sendHeader(): Promise<void> {
     if (this.#header.receivedCount >= HOP_LIMIT) throw new RelayError({ kind: 'hop-loop' });
+    const prepared = this.#rules.prepareHeader(this.#header);
     this.#isHeaderGone = true;
-    await this.#body.write([Buffer.from(this.#rules.fieldsInFront(this.#header)), this.#header.octets]);
+    await this.#body.write(prepared);
   }
 }
 

@@ -6,7 +6,6 @@
  * Does not: check the order of commands (session.ts).
  */
 import type { Log } from '../log/log.ts';
-import { newId } from '../log/id.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
@@ -15,28 +14,36 @@ import type { Target } from '../upstream/target.ts';
 import type { Transaction } from '../upstream/transaction.ts';
 import { Content, type LineEndingRule } from './content.ts';
 import { failureReply, INTERNAL_ERROR, mirrored, type TlsFailureReply } from './failure-reply.ts';
+import type { HeaderBlock } from './header-block.ts';
+import { outgoingHeader, type HeaderRules } from './outgoing-header.ts';
 import { mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from './parameters.ts';
 import { RecipientLimits } from './recipient-limits.ts';
 import { hintFor, withHint } from './refusal-hint.ts';
-import { dateField, messageIdField, receivedField, type Arrival } from './trace-header.ts';
+import type { RouteTable } from './routes.ts';
+import type { Arrival } from './trace-header.ts';
 
 /** What all sessions share. */
-export interface RelayContext {
+export interface RelayContext extends HeaderRules {
   readonly pool: HopPool;
-  /** In order of preference. */
-  readonly targets: readonly Target[];
+  readonly routes: RouteTable;
   readonly log: Log;
-  readonly hostname: string;
   readonly maxOctets: number;
   readonly lineEndings: LineEndingRule;
   readonly onTlsFailure: TlsFailureReply;
   readonly requireTls: RequireTlsRule;
 }
 
+/** One transaction: its session, its id, and where it goes. */
+export interface DeliveryOrder {
+  readonly sid: string;
+  readonly tid: string;
+  /** In order of preference. */
+  readonly targets: readonly Target[];
+}
+
 export class Delivery {
-  readonly tid = newId();
   readonly #context: RelayContext;
-  readonly #sid: string;
+  readonly #order: DeliveryOrder;
   readonly #argument: PathArgument;
   readonly #signal: AbortSignal;
   readonly #began = performance.now();
@@ -53,18 +60,18 @@ export class Delivery {
 
   private constructor(
     context: RelayContext,
-    sid: string,
+    order: DeliveryOrder,
     argument: PathArgument,
     lease: Lease,
     signal: AbortSignal,
   ) {
     this.#signal = signal;
     this.#context = context;
-    this.#sid = sid;
+    this.#order = order;
     this.#argument = argument;
     this.#lease = lease;
     this.#transaction = lease.hop.mail(mailCommand(argument, lease.hop.capabilities, context.requireTls));
-    context.log.emit('transaction.started', { sid, tid: this.tid, hid: lease.hid });
+    context.log.emit('transaction.started', this.#ids);
   }
 
   /**
@@ -75,13 +82,13 @@ export class Delivery {
    */
   static async begin(
     context: RelayContext,
-    sid: string,
+    order: DeliveryOrder,
     argument: PathArgument,
     signal: AbortSignal,
   ): Promise<Delivery> {
-    const lease = await context.pool.lease({ ...wantedFor(context, argument), signal });
+    const lease = await context.pool.lease({ ...wantedFor(context, order, argument), signal });
     try {
-      return new Delivery(context, sid, argument, lease, signal);
+      return new Delivery(context, order, argument, lease, signal);
     } catch (error) {
       void context.pool.giveBack(lease);
       throw error;
@@ -134,20 +141,23 @@ export class Delivery {
       this.#content = new Content(body, {
         maxOctets: Math.min(maxOctets, upstreamMax),
         lineEndings,
-        fieldsInFront: (header) => {
-          const { hostname } = this.#context;
-          const now = new Date();
-          const date = header.has('date') ? '' : dateField(now);
-          const messageId = header.has('message-id') ? '' : messageIdField(hostname, this.tid, now);
-          // Without the empty line the first line of such a message would stand in the header.
-          const separator = header.isMissing ? '\r\n' : '';
-          return receivedField(arrival, hostname, this.tid, now) + date + messageId + separator;
-        },
+        prepareHeader: (header) => this.#prepareHeader(header, arrival),
       });
       return undefined;
     } catch (error) {
       return this.fail(error);
     }
+  }
+
+  /** @throws {RelayError} policy */
+  #prepareHeader(header: HeaderBlock, arrival: Arrival): readonly Buffer[] {
+    const { pieces, signature } = outgoingHeader(header, this.#context, arrival, this.#order.tid);
+    if (signature === undefined) return pieces;
+    const refusal = this.#context.addresses.refusalOfSigned(signature);
+    const action = refusal === undefined ? 'passed' : 'refused';
+    this.#context.log.emit('message.signed', { ...this.#ids, signature, action });
+    if (refusal !== undefined) throw refusal;
+    return pieces;
   }
 
   /** Takes content; never rejects: after a failure the rest is read and dropped, and `end` tells. */
@@ -204,7 +214,8 @@ export class Delivery {
   }
 
   get #ids(): { sid: string; tid: string; hid: string } {
-    return { sid: this.#sid, tid: this.tid, hid: this.#lease.hid };
+    const { sid, tid } = this.#order;
+    return { sid, tid, hid: this.#lease.hid };
   }
 
   get #ms(): number {
@@ -235,7 +246,7 @@ export class Delivery {
     const { pool, requireTls } = this.#context;
     this.#lease.hop.destroy(); // it is dead, and makes room for the other
     await pool.giveBack(this.#lease);
-    const wanted = wantedFor(this.#context, this.#argument);
+    const wanted = wantedFor(this.#context, this.#order, this.#argument);
     const fresh = await pool.lease({ ...wanted, isFresh: true, signal: this.#signal });
     if (this.#isGivenBack) {
       void pool.giveBack(fresh); // given up meanwhile: nobody else would give it back
@@ -274,7 +285,7 @@ const TOO_MANY_RECIPIENTS = ownReply(
   'The upstream takes no more such recipients in one message; send it to this one next.',
 );
 
-function wantedFor({ targets, requireTls }: RelayContext, argument: PathArgument): Wanted {
+function wantedFor({ requireTls }: RelayContext, { targets }: DeliveryOrder, argument: PathArgument): Wanted {
   return { targets, extension: neededExtension(argument, requireTls) };
 }
 

@@ -9,33 +9,49 @@ import { RelayError } from '../protocol/failure.ts';
 import { RECIPIENTS } from '../protocol/limits.ts';
 import { parsePathArgument, type PathArgument, type PathFault } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
-import { Delivery, describeError, type RelayContext } from './delivery.ts';
+import type { Target } from '../upstream/target.ts';
+import type { RelayContext } from './delivery.ts';
 import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
 import { asksRequireTls, declaredOctets, hasValidValues } from './parameters.ts';
+import { RoutedDelivery } from './routed-delivery.ts';
+import { RouteTable } from './routes.ts';
 import type { Arrival } from './trace-header.ts';
 
 export class RelaySession {
   readonly sid: string;
   /** Messages that were delivered. */
   delivered = 0;
+  /** The name that the client logged in with. */
+  user: string | undefined;
+  /** Where mail of this client goes, if not where everybody's does. */
+  #ownTargets: readonly Target[] | undefined;
   readonly #context: RelayContext;
+  readonly #client: string;
   readonly #began = performance.now();
-  #delivery: Delivery | undefined;
+  #delivery: RoutedDelivery | undefined;
   #attempted = 0;
   /** Whether MAIL had SMTPUTF8. */
   #isInternational = false;
+  #isBeginning = false;
   #isEnding = false;
   #isClosed = false;
   readonly #gone = new AbortController();
 
   /**
    * @param sid names it in the log
-   * @param client IP address, for the log
+   * @param client IP address
    */
   constructor(context: RelayContext, sid: string, client: string, isTls: boolean) {
     this.#context = context;
+    this.#client = client;
     this.sid = sid;
     context.log.emit('session.opened', { sid, client, tls: isTls });
+  }
+
+  /** Who the client has shown to be; undefined for nobody in particular. @param targets its own, if it has any */
+  identify(user: string | undefined, targets: readonly Target[] | undefined): void {
+    this.user = user;
+    this.#ownTargets = targets;
   }
 
   /** Whether a transaction has begun and not ended. */
@@ -57,7 +73,8 @@ export class RelaySession {
     const refusal = this.#judge(parsed.ok, isTls);
     if (refusal !== undefined) return refusal;
     this.#isInternational = hasParameter(parsed.ok, 'SMTPUTF8');
-    return this.#begin(parsed.ok);
+    const sender = this.#admit(() => this.#context.addresses.sender(parsed.ok));
+    return 'path' in sender ? this.#begin(sender, parsed.ok.path.slice(1, -1)) : sender;
   }
 
   /** RCPT: the upstream's own reply. @param argument what follows `RCPT ` */
@@ -71,7 +88,8 @@ export class RelaySession {
     if (this.#attempted >= RECIPIENTS)
       return ownReply([452, '4.5.3'], 'Too many recipients for one message.');
     this.#attempted += 1;
-    return delivery.rcpt(parsed.ok);
+    const recipient = this.#admit(() => this.#context.addresses.recipient(parsed.ok), delivery.tid);
+    return 'path' in recipient ? delivery.rcpt(recipient) : recipient;
   }
 
   /**
@@ -119,7 +137,7 @@ export class RelaySession {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#gone.abort();
+    if (this.#isBeginning || this.#delivery !== undefined) this.#gone.abort();
     const ms = Math.round(performance.now() - this.#began);
     this.#context.log.emit('session.closed', { sid: this.sid, messages: this.delivered, ms });
     if (!this.#isEnding) await this.reset();
@@ -138,35 +156,39 @@ export class RelaySession {
     return undefined;
   }
 
-  async #begin(argument: PathArgument): Promise<Reply> {
+  /** @returns the argument as it goes up, or the refusal of local policy */
+  #admit(judge: () => PathArgument, tid?: string): PathArgument | Reply {
     try {
-      const { signal } = this.#gone;
-      const delivery = await Delivery.begin(this.#context, this.sid, argument, signal);
-      if (this.#isClosed) await delivery.abandon();
-      else this.#delivery = delivery;
-      this.#attempted = 0;
-      return ownReply([250, '2.1.0'], 'Sender ok, the hop to the upstream is secured');
+      return judge();
     } catch (error) {
-      return this.#refuse(error, argument);
+      if (!(error instanceof RelayError)) throw error;
+      const { log, onTlsFailure } = this.#context;
+      const reply = failureReply(error.failure, onTlsFailure);
+      const refused = { sid: this.sid, tid, hid: undefined, reply: replyText(reply) };
+      if (tid !== undefined) log.emit('recipient.refused', refused);
+      else log.emit('transaction.refused', { ...refused, failure: error.failure.kind, phase: 'none', ms: 0 });
+      return reply;
     }
   }
 
-  /** The reply when no delivery could begin. */
-  #refuse(error: unknown, argument: PathArgument): Reply {
-    const { log, onTlsFailure, targets } = this.#context;
-    if (!(error instanceof RelayError)) {
-      log.emit('internal.error', describeError(error));
-      return INTERNAL_ERROR;
-    }
-    const { failure } = error;
-    // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
-    const onTls = asksRequireTls(argument) ? 'permanent' : onTlsFailure;
-    const hints = targets.flatMap((target) => target.hints ?? []);
-    const reply = failureReply(failure, onTls, hints);
-    const ids = { sid: this.sid, tid: undefined, hid: undefined };
-    const phase = 'phase' in failure ? failure.phase : 'none';
-    log.emit('transaction.refused', { ...ids, failure: failure.kind, phase, reply: replyText(reply), ms: 0 });
+  /** @param argument as it goes up @param sender as the client gave it, without brackets */
+  async #begin(argument: PathArgument, sender: string): Promise<Reply> {
+    const routes = this.#routes.forMessage({ client: this.#client, user: this.user, sender });
+    const { signal } = this.#gone;
+    const delivery = new RoutedDelivery(this.#context, routes, { sid: this.sid, argument, signal });
+    this.#isBeginning = true;
+    const reply = await delivery.begin().finally(() => (this.#isBeginning = false));
+    if (!isMailAccepted(reply)) return reply;
+    if (this.#isClosed) await delivery.abandon();
+    else this.#delivery = delivery;
+    this.#attempted = 0;
     return reply;
+  }
+
+  /** A client that logs in at the upstream itself has no choice of upstreams. */
+  get #routes(): RouteTable {
+    if (this.#ownTargets === undefined) return this.#context.routes;
+    return new RouteTable({ name: undefined, targets: this.#ownTargets });
   }
 }
 

@@ -12,15 +12,24 @@ export interface Arrival {
   readonly protocol: 'SMTP' | 'ESMTP' | 'ESMTPA' | 'ESMTPS' | 'ESMTPSA';
 }
 
+/** What the trace field tells about the client: address and name, or only that one handed the message in. */
+export type TraceRule = 'client' | 'minimal';
+
 /** RFC 5321 §4.4: from, by, with, id and date, on folded lines. */
-export function receivedField(arrival: Arrival, hostname: string, id: string, now: Date): string {
+export function receivedField(
+  arrival: Arrival,
+  rule: TraceRule,
+  hostname: string,
+  id: string,
+  now: Date,
+): string {
+  const by = `by ${hostname} (Sealpost) with ${arrival.protocol} id ${id};\r\n\t${mailDate(now)}\r\n`;
+  return `Received: ${rule === 'client' ? `${fromClause(arrival)}\r\n\t` : ''}${by}`;
+}
+
+function fromClause(arrival: Arrival): string {
   const literal = arrival.address.includes(':') ? `[IPv6:${arrival.address}]` : `[${arrival.address}]`;
-  const from = heloWord(arrival.helo) ?? literal;
-  return (
-    `Received: from ${from} (${literal})\r\n` +
-    `\tby ${hostname} (Sealpost) with ${arrival.protocol} id ${id};\r\n` +
-    `\t${mailDate(now)}\r\n`
-  );
+  return `from ${heloWord(arrival.helo) ?? literal} (${literal})`;
 }
 
 export function dateField(now: Date): string {

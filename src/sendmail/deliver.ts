@@ -1,12 +1,12 @@
 /**
  * From standard input to the relay's verdict.
  */
+import { headerOf } from '../protocol/header-fields.ts';
 import { printable } from '../protocol/printable.ts';
 import { replyText } from '../protocol/reply.ts';
 import { Draft } from './draft.ts';
 import { envelopeOf, headerForRelay, type Caller } from './envelope.ts';
 import { exitCodeOf, SendmailError, SYSEXITS, type ExitCode } from './exit-code.ts';
-import { headerOf } from './header-fields.ts';
 import { openLoopback, type RelayAddress } from './loopback-socket.ts';
 import type { Options } from './options.ts';
 import { RelayDialog } from './relay-dialog.ts';

@@ -10,9 +10,9 @@
  *
  * A sender without a domain gets this machine's name. A recipient without one is left to the relay and the upstream.
  */
-import { AddressSyntaxError, localPart, parseAddress, parseAddressList } from './address-list.ts';
+import { AddressSyntaxError, localPart, parseAddress, parseAddressList } from '../protocol/address-list.ts';
+import type { Field, Header } from '../protocol/header-fields.ts';
 import { SendmailError, SYSEXITS } from './exit-code.ts';
-import type { Field, Header } from './header-fields.ts';
 import type { Options } from './options.ts';
 import { fromField } from './from-field.ts';
 

@@ -17,7 +17,7 @@ import { waysTo, wayText, type Way } from './way.ts';
 /** Opens hops; remembers for each target which way worked. */
 export class HopOpener {
   readonly #around: HopSurroundings;
-  readonly #worked = new Map<Target, string>();
+  readonly #worked = new WeakMap<Target, string>();
 
   constructor(around: HopSurroundings) {
     this.#around = around;

@@ -79,6 +79,16 @@ export class HopPool {
     await this.#supplyOf(lease.target).giveBack(lease);
   }
 
+  /**
+   * Says goodbye on the hops of a target that will not be asked for again; resolves when they are gone, and with them
+   * all that was known of it.
+   */
+  async forget(target: Target): Promise<void> {
+    const supply = this.#supplies.get(target);
+    await supply?.close(goingAway());
+    this.#supplies.delete(target);
+  }
+
   /** Says goodbye on all hops: on the idle ones now, on the leased ones when they are given back; waits for them all. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import addressparser from 'nodemailer/lib/addressparser';
 
-import { AddressSyntaxError, localPart, parseAddressList } from '../../src/sendmail/address-list.ts';
+import { AddressSyntaxError, localPart, parseAddressList } from '../../src/protocol/address-list.ts';
 
 const LISTS: readonly (readonly [string, readonly string[]])[] = [
   ['', []],

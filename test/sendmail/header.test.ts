@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { Draft } from '../../src/sendmail/draft.ts';
 import { envelopeOf, headerForRelay } from '../../src/sendmail/envelope.ts';
 import { SendmailError } from '../../src/sendmail/exit-code.ts';
-import { headerOf } from '../../src/sendmail/header-fields.ts';
+import { headerOf } from '../../src/protocol/header-fields.ts';
 import { LoneDot } from '../../src/sendmail/lone-dot.ts';
 import { parseOptions } from '../../src/sendmail/options.ts';
 

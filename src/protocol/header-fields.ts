@@ -1,7 +1,8 @@
 /**
  * Cuts the header of a message into fields, by views of its octets.
  *
- * Guarantees: fields, and what follows them, are the octets given, in order, but for the envelope line of an mbox file.
+ * Guarantees: fields, and what follows them, are the octets given, in order, but for the envelope line of an mbox file
+ * (and what is folded to it).
  * Does not: read what is in a field.
  */
 const LF = 0x0a;
@@ -38,11 +39,13 @@ export function headerOf(octets: Buffer): Header {
     fields.push({ name, octets: octets.subarray(start, end), body: octets.subarray(behindColon, end) });
     colon = undefined;
   };
-  for (let line = 0; line < octets.length; line = nextLine(octets, line)) {
-    const text = octets.toString('latin1', line, Math.min(octets.length, line + NAME_OCTETS));
+  let next = 0;
+  for (let line = 0; line < octets.length; line = next) {
+    next = nextLine(octets, line);
+    const text = octets.toString('latin1', line, Math.min(next, line + NAME_OCTETS));
     // Programs that store mail in mbox files hand its envelope line on; it is no field.
     if (line === 0 && /^>?From /.test(text)) continue;
-    if (/^[ \t]/.test(text) && colon !== undefined) continue;
+    if (/^[ \t]/.test(text) && line > 0) continue;
     endField(line);
     const [whole, name] = FIELD.exec(text) ?? [];
     if (whole === undefined || name === undefined)

@@ -8,8 +8,8 @@
  * Takes what has one reading only, though no grammar allows it: `a@x <a@x>`, `a@x; b@y`, a group without its `;`,
  * `a..b@x`, a local part without a domain.
  */
-import { parsePathArgument } from '../protocol/path.ts';
-import { printable } from '../protocol/printable.ts';
+import { parsePathArgument } from './path.ts';
+import { printable } from './printable.ts';
 
 /** The text is no address list; the message says why and shows the beginning of it. */
 export class AddressSyntaxError extends Error {
@@ -20,6 +20,15 @@ export class AddressSyntaxError extends Error {
   }
 }
 
+/** One address of a list. */
+export interface Mailbox {
+  /** Without brackets; a local part without a domain is given as it is. */
+  readonly address: string;
+  /** Where it stands in the text, a source route included, brackets and names not; `end` is behind it. */
+  readonly start: number;
+  readonly end: number;
+}
+
 interface Token {
   /** `other` means something in a display name only. */
   readonly kind: 'atom' | 'quoted' | 'literal' | 'special' | 'other';
@@ -27,6 +36,9 @@ interface Token {
   readonly text: string;
   /** Whether blanks stand before it; a comment is none. */
   readonly isApart: boolean;
+  /** Where it stands. */
+  readonly start: number;
+  readonly end: number;
 }
 
 // Sticky, in the order in which they are tried. Blanks and comments give no token.
@@ -47,6 +59,15 @@ const DOT_ATOM = /^[^\s()<>[\]:;@\\,."\p{Cc}]+(?:\.[^\s()<>[\]:;@\\,."\p{Cc}]+)*
  * @throws {AddressSyntaxError}
  */
 export function parseAddressList(text: string): readonly string[] {
+  return parseMailboxes(text).map(({ address }) => address);
+}
+
+/**
+ * The same, with where each stands.
+ *
+ * @throws {AddressSyntaxError}
+ */
+export function parseMailboxes(text: string): readonly Mailbox[] {
   const list = new ListReader(text);
   for (const token of tokensOf(text)) list.take(token);
   return list.end();
@@ -61,7 +82,7 @@ export function parseAddress(text: string): string {
 
 class ListReader {
   readonly #text: string;
-  readonly #addresses: string[] = [];
+  readonly #mailboxes: Mailbox[] = [];
   /** Of the address being read: what is outside brackets. */
   #words: Token[] = [];
   /** And what is inside them, if there are any. */
@@ -85,11 +106,10 @@ class ListReader {
     else this.#words.push(token);
   }
 
-  /** @returns the addresses */
-  end(): readonly string[] {
+  end(): readonly Mailbox[] {
     if (this.#isInAngle) throw this.#fault('a < without >');
     this.#endAddress();
-    return this.#addresses;
+    return this.#mailboxes;
   }
 
   #takeInAngle(token: Token): void {
@@ -105,9 +125,12 @@ class ListReader {
   }
 
   #endAddress(): void {
-    if (this.#angle !== undefined) {
-      this.#addresses.push(addressOf(withoutRoute(this.#angle, this.#text), this.#text));
-    } else if (this.#words.length > 0) this.#addresses.push(addressOf(this.#words, this.#text));
+    const tokens = this.#angle ?? this.#words;
+    if (this.#angle !== undefined || tokens.length > 0) {
+      const address = addressOf(withoutRoute(tokens, this.#text), this.#text);
+      const [start = 0, end = 0] = [tokens[0]?.start, tokens.at(-1)?.end];
+      this.#mailboxes.push({ address, start, end });
+    }
     this.#words = [];
     this.#angle = undefined;
   }
@@ -131,8 +154,10 @@ function* tokensOf(text: string): Generator<Token> {
       continue;
     }
     const [kind, lexeme] = lexemeAt(text, at);
+    const start = at;
     at += lexeme.length;
-    if (kind !== 'blank') yield { kind, text: kind === 'quoted' ? unquoted(lexeme) : lexeme, isApart };
+    if (kind !== 'blank')
+      yield { kind, text: kind === 'quoted' ? unquoted(lexeme) : lexeme, isApart, start, end: at };
     isApart = kind === 'blank';
   }
 }

@@ -1,0 +1,182 @@
+/**
+ * How clients show who they are: what SEALPOST_CLIENT_AUTH says, as one judge that all listeners share.
+ *
+ * Guarantees: where logging in is asked for, only the users of the file or of the upstream get in; a password that came
+ * over a network in clear text is looked at only where the operator accepts that.
+ */
+import { RelayError } from '../protocol/failure.ts';
+import { ownReply, type Reply } from '../protocol/reply.ts';
+import { ClientAccounts, type AccountsOptions, type ClientAccount } from '../relay/client-accounts.ts';
+import { describeError, type RelayContext } from '../relay/delivery.ts';
+import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
+import { loginRefusal } from '../relay/login-refusal.ts';
+import { Networks } from '../relay/networks.ts';
+import { FailedLogins } from './failed-logins.ts';
+import type { ClientMechanism, Proof } from './sasl-exchange.ts';
+import { UserCheck } from './user-check.ts';
+import type { ClientUsers } from './user-file.ts';
+
+export type ClientAuthMode = 'none' | 'any' | 'users' | 'passthrough';
+
+export interface ClientAuthOptions {
+  readonly clientAuth: ClientAuthMode;
+  /** Needed with `users`. */
+  readonly clientUsers: ClientUsers | undefined;
+  /** Where a password may come in clear text, besides loopback. */
+  readonly clientAuthClearNetworks: readonly string[];
+  /** For `passthrough`. */
+  readonly accounts: Pick<AccountsOptions, 'mechanisms' | 'idleMs'>;
+}
+
+export interface Attempt {
+  readonly proof: Proof;
+  readonly address: string;
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface Accepted {
+  /** Undefined where anybody is. */
+  readonly user: string | undefined;
+  /** Where its mail goes, if not where everybody's does. */
+  readonly account?: ClientAccount;
+}
+
+export interface Refused {
+  readonly refusal: Reply;
+  /** Whether it counts against the client; else somebody else is at fault. */
+  readonly isCounted: boolean;
+}
+
+export type Verdict = Accepted | Refused;
+
+/** Knows how to judge what a client presents. */
+interface Judge {
+  readonly mechanisms: readonly ClientMechanism[];
+  judge(attempt: Attempt, isAdmitted: () => boolean): Promise<Verdict>;
+}
+
+const LOOPBACK = ['127.0.0.0/8', '::1/128'];
+
+const WRONG = ownReply([535, '5.7.8'], 'The user name or password is wrong.');
+const NOT_ADMITTED = ownReply(
+  [454, '4.7.0'],
+  'Too many logins from this address, or with this name, have failed; correct the user name and password, and try again in ten minutes.',
+);
+const OVERLOADED = ownReply([454, '4.7.0'], 'Too many logins are under way; try again later.');
+
+export class ClientAuth {
+  /** Whether MAIL needs a login. */
+  readonly isRequired: boolean;
+  readonly #judge: Judge;
+  readonly #clear: Networks;
+  readonly #failed = new FailedLogins();
+
+  constructor(options: ClientAuthOptions, relay: RelayContext) {
+    this.isRequired = options.clientAuth !== 'any';
+    this.#judge = judgeFor(options, relay);
+    this.#clear = new Networks([...LOOPBACK, ...options.clientAuthClearNetworks]);
+  }
+
+  get mechanisms(): readonly ClientMechanism[] {
+    return this.#judge.mechanisms;
+  }
+
+  takesClearText(address: string): boolean {
+    return this.#clear.has(address);
+  }
+
+  async judge(attempt: Attempt): Promise<Verdict> {
+    const { address, proof } = attempt;
+    const isAdmitted = (): boolean => this.#failed.admits(address, proof.user);
+    if (!isAdmitted()) return { refusal: NOT_ADMITTED, isCounted: true };
+    const verdict = await this.#judge.judge(attempt, isAdmitted);
+    if (!('refusal' in verdict)) this.#failed.succeeded(address, proof.user);
+    else if (verdict.isCounted) this.#failed.failed(address, proof.user);
+    return verdict;
+  }
+}
+
+function judgeFor({ clientAuth, clientUsers, accounts }: ClientAuthOptions, relay: RelayContext): Judge {
+  switch (clientAuth) {
+    case 'users':
+      return new UserJudge(new UserCheck(clientUsers ?? new Map()));
+    case 'passthrough':
+      return new PassthroughJudge(relay, accounts);
+    case 'any':
+    case 'none': // then nobody asks
+      return ANYBODY;
+  }
+}
+
+/** Devices that insist on AUTH: whatever they say is accepted, looked at by nobody and kept nowhere. */
+const ANYBODY: Judge = {
+  mechanisms: ['PLAIN', 'LOGIN'],
+  judge: async () => Promise.resolve({ user: undefined }),
+};
+
+class UserJudge implements Judge {
+  readonly mechanisms: readonly ClientMechanism[];
+  readonly #check: UserCheck;
+
+  constructor(check: UserCheck) {
+    this.#check = check;
+    this.mechanisms = check.knowsSecret ? ['PLAIN', 'LOGIN', 'CRAM-MD5'] : ['PLAIN', 'LOGIN'];
+  }
+
+  async judge({ proof }: Attempt, isAdmitted: () => boolean): Promise<Verdict> {
+    switch (await this.#check.judge(proof, isAdmitted)) {
+      case 'right':
+        return { user: proof.user };
+      case 'wrong':
+        return { refusal: WRONG, isCounted: true };
+      case 'not-admitted':
+        return { refusal: NOT_ADMITTED, isCounted: true };
+      case 'overloaded':
+        return { refusal: OVERLOADED, isCounted: false };
+    }
+  }
+}
+
+/** SASL can carry no NUL, and two of these fit on the longest line that AUTH may have (RFC 4954 §4). */
+const SASL_TEXT_OCTETS = 4_000;
+
+class PassthroughJudge implements Judge {
+  readonly mechanisms = ['PLAIN', 'LOGIN'] as const;
+  readonly #relay: RelayContext;
+  readonly #accounts: ClientAccounts;
+
+  constructor(relay: RelayContext, accounts: ClientAuthOptions['accounts']) {
+    const { pool, routes } = relay;
+    this.#relay = relay;
+    this.#accounts = new ClientAccounts({ ...accounts, pool, targets: routes.fallback.targets });
+  }
+
+  async judge({ proof, signal }: Attempt): Promise<Verdict> {
+    if (proof.by !== 'password' || !isSaslText(proof.user) || !isSaslText(proof.password.reveal()))
+      return { refusal: WRONG, isCounted: true };
+    try {
+      const account = await this.#accounts.logIn(proof.user, proof.password, signal);
+      // Some providers take one token as the user and as the password.
+      const user = proof.user === proof.password.reveal() ? undefined : proof.user;
+      return { user, account };
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  #refused(error: unknown): Refused {
+    const { log, onTlsFailure, routes } = this.#relay;
+    if (!(error instanceof RelayError)) {
+      log.emit('internal.error', describeError(error));
+      return { refusal: INTERNAL_ERROR, isCounted: false };
+    }
+    const hints = routes.fallback.targets.flatMap((target) => target.hints ?? []);
+    const { reply, isWrong } = loginRefusal(error.failure, onTlsFailure, hints);
+    return { refusal: reply, isCounted: isWrong };
+  }
+}
+
+function isSaslText(text: string): boolean {
+  return text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= SASL_TEXT_OCTETS;
+}

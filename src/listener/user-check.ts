@@ -1,0 +1,104 @@
+/**
+ * Whether what a client presents belongs to one of the users.
+ *
+ * Guarantees: a name that nobody has costs as much as one that somebody has; few passwords are hashed at once, however
+ * many clients guess; digests and secrets are compared in constant time.
+ * A password that was right counts without another hashing for a while, because legacy clients log in for each message.
+ */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+
+import { Gate } from './gate.ts';
+import { isPasswordOf, unmatchable, type PasswordHash } from './password-hash.ts';
+import type { Proof } from './sasl-exchange.ts';
+import type { ClientUsers } from './user-file.ts';
+
+/** Each takes one of Node's four threads for such work, which DNS and files need too. */
+const HASHED_AT_ONCE = 2;
+const WAITING = 200;
+
+const REMEMBERED_MS = 600_000;
+const MAX_REMEMBERED = 1_000;
+
+export type UserVerdict = 'right' | 'wrong' | 'not-admitted' | 'overloaded';
+
+export class UserCheck {
+  readonly #users: ClientUsers;
+  readonly #hashes: readonly PasswordHash[];
+  readonly #gate = new Gate(HASHED_AT_ONCE, WAITING);
+  /** For this process only: what is made with it tells nobody anything. */
+  readonly #key = randomBytes(32);
+  /** Digests of name and password that were right, and until when. */
+  readonly #right = new Map<string, number>();
+
+  constructor(users: ClientUsers) {
+    this.#users = users;
+    const hashes = [...users.values()].flatMap((kept) => (kept.kind === 'hash' ? [kept.hash] : []));
+    this.#hashes = hashes.length > 0 ? hashes : [unmatchable()];
+  }
+
+  /** Whether some user's secret is known, which CRAM-MD5 needs. */
+  get knowsSecret(): boolean {
+    return [...this.#users.values()].some(({ kind }) => kind === 'plain');
+  }
+
+  /** @param isAdmitted asked when the turn has come */
+  async judge(proof: Proof, isAdmitted: () => boolean): Promise<UserVerdict> {
+    if (!isAdmitted()) return 'not-admitted';
+    if (proof.by === 'digest') return this.#isDigestRight(proof) ? 'right' : 'wrong';
+    const { user } = proof;
+    const password = proof.password.reveal();
+    const id = this.#idOf(user, password);
+    if ((this.#right.get(id) ?? 0) > performance.now()) return 'right';
+    const verdict = await this.#gate.through(async () => {
+      if (!isAdmitted()) return 'not-admitted';
+      return (await this.#isPasswordRight(user, password)) ? 'right' : 'wrong';
+    });
+    if (verdict === 'right') this.#remember(id);
+    return verdict ?? 'overloaded';
+  }
+
+  async #isPasswordRight(user: string, password: string): Promise<boolean> {
+    const kept = this.#users.get(user);
+    if (kept?.kind === 'hash') return isPasswordOf(password, kept.hash);
+    await isPasswordOf(password, this.#hashFor(user)); // for its cost alone
+    return kept !== undefined && isSame(password, kept.secret.reveal());
+  }
+
+  #isDigestRight({ user, challenge, digest }: Proof & { readonly by: 'digest' }): boolean {
+    const kept = this.#users.get(user);
+    const secret = kept?.kind === 'plain' ? kept.secret.reveal() : this.#key;
+    const right = createHmac('md5', secret).update(challenge).digest('hex');
+    return isSame(digest, right) && kept?.kind === 'plain';
+  }
+
+  /** For a name without a hash: one of those there are, always the same, so that its cost tells nothing. */
+  #hashFor(user: string): PasswordHash {
+    const number = this.#digest(user).readUInt32BE();
+    return this.#hashes[number % this.#hashes.length] ?? unmatchable();
+  }
+
+  /** The length keeps `a` with `b:c` apart from `a:b` with `c`. */
+  #idOf(user: string, password: string): string {
+    return this.#digest(`${user.length}:${user}:${password}`).toString('base64');
+  }
+
+  #digest(text: string): Buffer {
+    return createHmac('sha256', this.#key).update(text).digest();
+  }
+
+  #remember(id: string): void {
+    this.#right.delete(id);
+    this.#right.set(id, performance.now() + REMEMBERED_MS);
+    const [oldest] = this.#right.keys();
+    if (this.#right.size > MAX_REMEMBERED && oldest !== undefined) this.#right.delete(oldest);
+  }
+}
+
+/** Whatever their lengths. */
+function isSame(one: string, other: string): boolean {
+  return timingSafeEqual(digestOf(one), digestOf(other));
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

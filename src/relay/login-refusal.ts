@@ -1,0 +1,45 @@
+/**
+ * What a client hears that wanted to log in at the upstream and could not: the upstream's own answer, where there is one.
+ */
+import type { Failure } from '../protocol/failure.ts';
+import { ownReply, replyText, withConsistentCodes, type Reply } from '../protocol/reply.ts';
+import type { RefusalHint } from '../upstream/target.ts';
+import { failureReply, type TlsFailureReply } from './failure-reply.ts';
+import { hintFor, withHint } from './refusal-hint.ts';
+
+export interface LoginRefusal {
+  readonly reply: Reply;
+  /** Whether its name or password was wrong; else trying again may help. */
+  readonly isWrong: boolean;
+}
+
+export function loginRefusal(
+  failure: Failure,
+  onTlsFailure: TlsFailureReply,
+  hints: readonly RefusalHint[],
+): LoginRefusal {
+  if (failure.kind !== 'auth') return { reply: failureReply(failure, onTlsFailure, hints), isWrong: false };
+  const { reply, reason, mechanism = 'AUTH' } = failure;
+  if (reply !== undefined) {
+    const hint = hintFor({ reply, phase: 'auth', mechanism }, hints);
+    return { reply: withHint(mirrored(reply), hint), isWrong: reply.code >= 500 };
+  }
+  if (reason.endsWith('-not-preparable'))
+    return wrong(`The user name or password has characters that ${mechanism} cannot carry.`);
+  if (reason.startsWith('server-error')) return wrong('The upstream refused the user name or password.');
+  const text =
+    reason === 'no-common-mechanism'
+      ? 'The upstream offers no way to log in with a user name and a password that the relay may use.'
+      : `The upstream did not prove with ${mechanism} that it knows the password (${reason}).`;
+  return { reply: ownReply([454, '4.7.0'], text), isWrong: false };
+}
+
+function wrong(text: string): LoginRefusal {
+  return { reply: ownReply([535, '5.7.8'], text), isWrong: true };
+}
+
+/** Its 421 is about its session with us, not about the client's. */
+function mirrored(reply: Reply): Reply {
+  if (reply.code !== 421) return withConsistentCodes(reply);
+  return ownReply([454, '4.7.0'], `The upstream is closing its session and said: ${replyText(reply)}`);
+}

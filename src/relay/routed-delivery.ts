@@ -1,0 +1,174 @@
+/**
+ * One client transaction, and the upstream that its route leads to: known at MAIL, or with the first recipient where
+ * recipients decide. The hop is secured then.
+ *
+ * Guarantees: all recipients of one message go to one upstream, and those that need another are told to come next;
+ * where one upstream cannot be had, or has accepted none, recipients of another may still be the first.
+ */
+import { newId } from '../log/id.ts';
+import { RelayError } from '../protocol/failure.ts';
+import type { PathArgument } from '../protocol/path.ts';
+import { ownReply, replyText, type Reply } from '../protocol/reply.ts';
+import { Delivery, describeError, type RelayContext } from './delivery.ts';
+import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
+import { asksRequireTls } from './parameters.ts';
+import { isRefusal, type RecipientRoutes, type Route, type RouteRefusal } from './routes.ts';
+import type { Arrival } from './trace-header.ts';
+import { replyInWordsOf } from './upstream-words.ts';
+
+const SECURED = ownReply([250, '2.1.0'], 'Sender ok, the hop to the upstream is secured');
+const RECIPIENT_DECIDES = ownReply([250, '2.1.0'], 'Sender ok, the recipient decides which upstream it is');
+const OTHER_UPSTREAM = ownReply(
+  [452, '4.5.3'],
+  'This recipient needs another upstream than those before; send the message to it next.',
+);
+
+/** What MAIL says, and who is to know of its end. */
+export interface Beginning {
+  readonly sid: string;
+  /** As it goes up. */
+  readonly argument: PathArgument;
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal;
+}
+
+export class RoutedDelivery {
+  readonly tid = newId();
+  readonly #context: RelayContext;
+  readonly #beginning: Beginning;
+  readonly #routes: RecipientRoutes;
+  /** What became of each route that was asked for, in that order: one delivery at most, and refusals. */
+  readonly #openings = new Map<Route, Promise<Delivery | Reply>>();
+  /** Replies to recipients of the delivery, kept where another route may want to know them. */
+  readonly #asked: Promise<Reply>[] = [];
+  #served: { readonly route: Route; readonly delivery: Delivery } | undefined;
+
+  constructor(context: RelayContext, routes: RecipientRoutes, beginning: Beginning) {
+    this.#context = context;
+    this.#routes = routes;
+    this.#beginning = beginning;
+  }
+
+  /** MAIL: secures the hop where no recipient can change the route. @returns 250 or the refusal */
+  async begin(): Promise<Reply> {
+    const { common } = this.#routes;
+    if (common === undefined) return RECIPIENT_DECIDES;
+    if (isRefusal(common))
+      return this.#refuse(new RelayError({ kind: 'policy', subject: 'sender', reason: common.sentence }));
+    const opened = await this.#openingOf(common);
+    if (!(opened instanceof Delivery)) return opened;
+    this.#served = { route: common, delivery: opened };
+    return SECURED;
+  }
+
+  get hasRecipient(): boolean {
+    return this.#served?.delivery.hasRecipient === true;
+  }
+
+  /** Runs to the delivery without a pause where there is one, so that what is pipelined leaves in one flight. */
+  async rcpt(argument: PathArgument): Promise<Reply> {
+    const verdict = this.#routes.forRecipient(argument.path.slice(1, -1));
+    if (isRefusal(verdict)) return this.#refuseRecipient(verdict);
+    if (this.#served?.route === verdict) return this.#ask(this.#served.delivery, argument);
+    const opened = await this.#openingOf(verdict);
+    if (!(opened instanceof Delivery)) return opened;
+    this.#served = { route: verdict, delivery: opened };
+    return this.#ask(opened, argument);
+  }
+
+  #ask(delivery: Delivery, argument: PathArgument): Promise<Reply> {
+    const reply = delivery.rcpt(argument);
+    if (this.#routes.common === undefined) this.#asked.push(reply);
+    return reply;
+  }
+
+  /** @returns undefined when content may come, else the refusal */
+  async data(arrival: Arrival): Promise<Reply | undefined> {
+    return this.#served === undefined ? INTERNAL_ERROR : this.#served.delivery.data(arrival);
+  }
+
+  async write(pieces: readonly Buffer[]): Promise<void> {
+    await this.#served?.delivery.write(pieces);
+  }
+
+  async end(): Promise<Reply> {
+    return this.#served === undefined ? INTERNAL_ERROR : this.#served.delivery.end();
+  }
+
+  /** The client gave the transaction up. */
+  async abandon(): Promise<void> {
+    for (const opening of this.#openings.values()) {
+      const opened = await opening;
+      if (opened instanceof Delivery) await opened.abandon();
+    }
+  }
+
+  /** The same promise for all that ask for a route, so that they go on in the order in which they came. */
+  #openingOf(route: Route): Promise<Delivery | Reply> {
+    const known = this.#openings.get(route);
+    if (known !== undefined) return known;
+    const opening = this.#openAfter([...this.#openings.values()], route);
+    this.#openings.set(route, opening);
+    return opening;
+  }
+
+  /** @param before the openings of other routes; what the last of them comes to is known when the others are */
+  async #openAfter(before: readonly Promise<Delivery | Reply>[], route: Route): Promise<Delivery | Reply> {
+    for (const other of before.toReversed()) {
+      const opened = await other;
+      if (opened instanceof Delivery && !(await this.#isGivenUp(opened))) return OTHER_UPSTREAM;
+    }
+    const { sid, argument, signal } = this.#beginning;
+    const order = { sid, tid: this.tid, targets: route.targets };
+    try {
+      return await Delivery.begin(this.#context, order, argument, signal);
+    } catch (error) {
+      return this.#refuse(error, route);
+    }
+  }
+
+  /** Gives a delivery up if all its recipients have been refused: else one of them could keep the message from others. */
+  async #isGivenUp(delivery: Delivery): Promise<boolean> {
+    while (this.#asked.length > 0 && !delivery.hasRecipient) await Promise.all(this.#asked.splice(0));
+    if (delivery.hasRecipient) return false;
+    if (this.#served?.delivery === delivery) {
+      this.#openings.delete(this.#served.route);
+      this.#served = undefined;
+    }
+    await delivery.abandon();
+    return true;
+  }
+
+  /** The reply when no delivery could begin. */
+  #refuse(error: unknown, route?: Route): Reply {
+    const { log, onTlsFailure } = this.#context;
+    if (!(error instanceof RelayError)) {
+      log.emit('internal.error', describeError(error));
+      return INTERNAL_ERROR;
+    }
+    const { failure } = error;
+    // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
+    const onTls = asksRequireTls(this.#beginning.argument) ? 'permanent' : onTlsFailure;
+    const hints = route?.targets.flatMap((target) => target.hints ?? []);
+    const reply = replyInWordsOf(route?.name, failureReply(failure, onTls, hints));
+    const phase = 'phase' in failure ? failure.phase : 'none';
+    log.emit('transaction.refused', {
+      ...this.#ids,
+      failure: failure.kind,
+      phase,
+      reply: replyText(reply),
+      ms: 0,
+    });
+    return reply;
+  }
+
+  #refuseRecipient({ sentence }: RouteRefusal): Reply {
+    const reply = ownReply([550, '5.7.1'], sentence);
+    this.#context.log.emit('recipient.refused', { ...this.#ids, reply: replyText(reply) });
+    return reply;
+  }
+
+  get #ids(): { readonly sid: string; readonly tid: string; readonly hid: undefined } {
+    return { sid: this.#beginning.sid, tid: this.tid, hid: undefined };
+  }
+}
