@@ -33,7 +33,7 @@ export class WorkerProcess {
   readonly #worker: Worker;
   readonly #began = performance.now();
   readonly #settle: (outcome: StartOutcome) => void;
-  readonly #asked = new Map<number, (health: Health | undefined) => void>();
+  readonly #asked = new Map<number, (answer: { health: Health | undefined } | undefined) => void>();
   #questions = 0;
 
   /** @throws {Error} when the system has no process to give */
@@ -75,8 +75,7 @@ export class WorkerProcess {
     const id = (this.#questions += 1);
     const { promise, resolve } = Promise.withResolvers<{ health: Health | undefined } | undefined>();
     const timer = setTimeout(() => resolve(undefined), withinMs);
-    this.#asked.set(id, (health) => resolve({ health }));
-    void this.ended.then(() => resolve(undefined));
+    this.#asked.set(id, resolve);
     this.#tell({ kind: 'tell-health', id, mayProbe });
     try {
       return await promise;
@@ -88,7 +87,7 @@ export class WorkerProcess {
 
   #hear(report: Report): void {
     if (report.kind === 'ready') this.#tell({ kind: 'start', worker: this.number });
-    else if (report.kind === 'health') this.#asked.get(report.id)?.(report.health);
+    else if (report.kind === 'health') this.#asked.get(report.id)?.({ health: report.health });
     else if (report.kind === 'stopped') this.forced = report.forced;
     else {
       this.isServing = report.kind === 'started';
@@ -110,6 +109,7 @@ export class WorkerProcess {
       this.#worker.on('error', () => child.pid ?? resolve({ code: null, signal: null }));
     });
     this.isServing = false;
+    for (const answer of this.#asked.values()) answer(undefined);
     this.#settle({ kind: 'ended', ...end });
     if (child.pid !== undefined)
       await Promise.race([closed, delay(LAST_LINES_MS, undefined, { ref: false })]);

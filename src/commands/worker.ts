@@ -4,6 +4,8 @@
  * It reads the variables and the files they name by itself. A secret in a file thus never passes another channel, and one
  * that was changed in the meantime counts from the next worker on; the files have to stay readable for that.
  */
+import { setTimeout as delay } from 'node:timers/promises';
+
 import type { Settings } from '../config/settings.ts';
 import type { EventName, Events } from '../log/events.ts';
 import { openLog, type Log } from '../log/log.ts';
@@ -18,7 +20,11 @@ export async function serveAsWorker(settings: Settings): Promise<number> {
   // Those that a terminal or a supervisor sends to all of us: only the primary decides what they mean.
   process.on('SIGTERM', ignore).on('SIGINT', ignore);
   const primary = new Primary();
-  const worker = await primary.start;
+  const worker = await Promise.race([primary.start, delay(ORDER_MS, undefined, { ref: false })]);
+  if (worker === undefined) {
+    process.stderr.write('sealpost: another program started this as its worker; set SEALPOST_WORKERS=1\n');
+    return EXIT.config;
+  }
   const log = workerLog(openLog(settings.logLevel, settings.logFormat), worker);
   dieOnMistakes(log);
   const relay = await Relay.make(settings, log, { worker, workers: settings.workers });
@@ -34,6 +40,9 @@ export async function serveAsWorker(settings: Settings): Promise<number> {
   await lastLinesWritten();
   return EXIT.ok;
 }
+
+/** How long the primary may take to say what to do: it says so as soon as it hears of us. */
+const ORDER_MS = 10_000;
 
 type HealthOrder = Extract<Order, { kind: 'tell-health' }>;
 
@@ -60,7 +69,8 @@ class Primary {
   /** Resolves when it is on its way, or can never be. */
   async tell(report: Report): Promise<void> {
     await new Promise<void>((resolve) => {
-      process.send?.(report, undefined, undefined, () => resolve());
+      if (process.send === undefined) resolve();
+      else process.send(report, undefined, undefined, () => resolve());
     });
   }
 }

@@ -2,7 +2,8 @@
  * Several processes that relay on the same ports. This one, the primary, starts them, replaces those that die, passes
  * their log lines on, answers for all of them and stops them; no mail goes through it.
  *
- * Guarantees: what would end a process alone at its start ends them all, told once; no worker outlives the primary.
+ * Guarantees: what would end a process alone at its start ends them all, told once; no worker that still
+ * turns its event loop outlives the primary.
  */
 import cluster from 'node:cluster';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,7 +21,9 @@ import { restMs, shortLives } from './worker-share.ts';
 /** A worker that has not ended so long after the grace is stuck. */
 const STUCK_MS = 2_000;
 /** For what a worker knows without asking the upstream. */
-const ANSWER_MS = 1_000;
+const ANSWER_MS = 250;
+/** A probe's own failure says more than that it did not end. */
+const PROBE_MARGIN_MS = 1_000;
 
 export class Workers implements Relaying {
   readonly health: Readiness;
@@ -117,7 +120,7 @@ export class Workers implements Relaying {
   }
 
   #healthMembers(): readonly HealthMember[] {
-    const probeMs = this.#settings.connectMs + ANSWER_MS;
+    const probeMs = this.#settings.connectMs + PROBE_MARGIN_MS;
     return [...this.#workers.values()]
       .filter(({ isServing }) => isServing)
       .map((worker) => ({

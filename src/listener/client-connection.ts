@@ -87,7 +87,7 @@ export class ClientConnection extends SMTPConnection {
   override _createParser(): CommandStream {
     const parser = new CommandStream();
     parser.oncommand = (command, callback) => this._onCommand(command, callback);
-    parser.on('error', (error) => this.send(421, `Error: ${error.message}`));
+    parser.on('error', (error) => this.#afterRecipients(() => this.send(421, `Error: ${error.message}`)));
     // The client will send no more: what it pipelined has been served by now, and an unfinished message is cut off.
     parser.on('finish', () => this.#afterRecipients(() => this.close()));
     const first = new FirstOctets();

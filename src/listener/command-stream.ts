@@ -79,6 +79,8 @@ export class CommandStream extends SMTPStream {
     const command = this.#takeCommand();
     if (command !== undefined) return this.oncommand(command, () => this.#serveNext());
     this.#isServing = false;
+    // A small view would keep the whole read in memory, for as long as the client is idle.
+    this.#held = this.#held.length === 0 ? NOTHING : Buffer.from(this.#held);
     for (const wake of this.#waiting.splice(0)) wake();
   }
 

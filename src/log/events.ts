@@ -109,6 +109,7 @@ export interface Events {
     readonly signal: string | null;
   };
   'process.stopping': { readonly signal: string };
+  /** Transactions that were cut off; those of a worker that had to be killed are not known. */
   'process.stopped': { readonly forced: number };
   'internal.error': { readonly name: string; readonly text: string; readonly stack: string };
 }

@@ -167,6 +167,8 @@ export class Channel<in V extends Verb> {
     this.#flight = [];
     this.#flightOctets = 0;
     if (octets === 0) return;
+    const [only] = flight;
+    if (only !== undefined && flight.length === 1) return void this.#socket.write(only);
     if (octets <= RECORD_OCTETS) return void this.#socket.write(Buffer.concat(flight, octets));
     this.#socket.cork();
     for (const piece of flight) this.#socket.write(piece);
