@@ -55,7 +55,7 @@ const GOOGLE: ProviderOAuth = {
   // No device flow: Google does not give that scope to devices (developers.google.com/identity/protocols/oauth2/limited-input-device).
   delegated: {
     tokenUrl: GOOGLE_TOKEN,
-    authorizationUrl: 'https://accounts.google.com/o/oauth2/v2/auth',
+    authorizationUrl: 'https://accounts.google.com/o/oauth2/v2/auth?access_type=offline&prompt=consent',
     scope: GOOGLE_SCOPE,
   },
   application: { tokenUrl: GOOGLE_TOKEN, scope: GOOGLE_SCOPE },
