@@ -8,10 +8,10 @@ import type { Socket } from 'node:net';
 
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import { replyText } from '../protocol/reply.ts';
+import { connectTcp } from '../tls/connect-tcp.ts';
 import { HandshakeError, NO_SERVER_HELLO, type Patience } from '../tls/handshake-end.ts';
 import { presentedChain, type PresentedChain } from '../tls/presented-chain.ts';
 import type { Trust } from '../tls/trust.ts';
-import { connectTcp } from '../upstream/connect-tcp.ts';
 import { Deadline } from '../upstream/deadline.ts';
 import { PlainHop } from '../upstream/plain-hop.ts';
 import type { HopSettings } from '../upstream/target.ts';
@@ -132,16 +132,14 @@ export class Probe {
     use: (socket: Socket, patience: Patience, deadline: Deadline) => Promise<void>,
   ): Promise<Failure | undefined> {
     const { addresses, deadline: total } = this.#options;
-    const { host, port } = wayText(this.#way);
     using deadline = new Deadline(Math.min(ms, total.remainingMs));
     const signal = AbortSignal.any([deadline.signal, total.signal]);
     const began = performance.now();
     let socket: Socket | undefined;
     this.#isConnected = false;
     try {
-      socket = await connectTcp(host, addresses, port, signal);
+      socket = await connectTcp({ ...wayText(this.#way), addresses }, signal);
       this.#isConnected = true;
-      socket.on('error', () => undefined); // told by what waits for the socket, if anybody does
       this.#tcp ??= { address: socket.remoteAddress ?? '', ms: Math.round(performance.now() - began) };
       await use(socket, { signal, firstOctetMs: deadline.remainingMs * FIRST_OCTET_SHARE }, deadline);
       return undefined;

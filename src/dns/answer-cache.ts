@@ -3,10 +3,10 @@
  *
  * Guarantees: failures are not kept; no more entries than `MAX_ENTRIES`; a change of the clock has no effect.
  */
+import { unlessAborted } from '../protocol/unless-aborted.ts';
 import type { Answer } from './answer.ts';
-import { DnsError } from './dns-error.ts';
+import { DnsError, timedOut } from './dns-error.ts';
 import type { TimedAnswer } from './record-set.ts';
-import { unlessAborted } from './unless-aborted.ts';
 
 /** A resolver has four of these, so about 1,000 answers at most. */
 export const MAX_ENTRIES = 250;
@@ -86,7 +86,7 @@ export class AnswerCache<T> {
 async function waitFor<T>(lookup: Lookup<T>, signal: AbortSignal): Promise<Answer<T>> {
   lookup.waiting += 1;
   try {
-    return await unlessAborted(lookup.result, signal);
+    return await unlessAborted(lookup.result, signal, timedOut);
   } finally {
     lookup.waiting -= 1;
     if (lookup.waiting === 0) lookup.controller.abort();

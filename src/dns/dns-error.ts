@@ -35,6 +35,9 @@ export class DnsError extends Error {
   }
 }
 
+/** For who waits until a signal aborts. */
+export const timedOut = (): DnsError => new DnsError('timeout');
+
 /** Whatever was thrown, as a `DnsError`; one stays itself. */
 export function asDnsError(error: unknown, otherwise: DnsFaultReason): DnsError {
   return error instanceof DnsError ? error : new DnsError(otherwise, { cause: error });

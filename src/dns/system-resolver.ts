@@ -5,12 +5,12 @@
  */
 import { lookup, Resolver } from 'node:dns/promises';
 
+import { unlessAborted } from '../protocol/unless-aborted.ts';
 import type { TlsaRecord } from '../tls/tlsa.ts';
 import type { Answer, MailService, NameService, SrvRecord } from './answer.ts';
-import { DnsError, type DnsFaultReason } from './dns-error.ts';
+import { DnsError, timedOut, type DnsFaultReason } from './dns-error.ts';
 import { domainName } from './domain-name.ts';
 import { srvTarget } from './record-set.ts';
-import { unlessAborted } from './unless-aborted.ts';
 
 // getaddrinfo's and c-ares' words; `undefined`: the answer is that there is none.
 const REASONS: ReadonlyMap<string, DnsFaultReason | undefined> = new Map([
@@ -75,7 +75,7 @@ function insecure<T>(canonicalName: string, records: readonly T[]): Answer<T> {
 /** What was found, none if there is none; the wait ends with the signal even where the lookup itself cannot be ended. */
 async function settled<T>(found: Promise<readonly T[]>, signal: AbortSignal): Promise<readonly T[]> {
   try {
-    return await unlessAborted(found, signal);
+    return await unlessAborted(found, signal, timedOut);
   } catch (error) {
     if (error instanceof DnsError) throw error;
     const reason = reasonOf(error);

@@ -4,17 +4,18 @@
  * Guarantees: no question leaves before the resolver proved its name; there is no way back to clear text. A question
  * whose connection is lost is asked once more on a new one.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import { RelayError } from '../protocol/failure.ts';
+import { unlessAborted } from '../protocol/unless-aborted.ts';
+import { connectTcp } from '../tls/connect-tcp.ts';
 import type { ReferenceIdentifier } from '../tls/reference-identifier.ts';
 import type { Trust } from '../tls/trust.ts';
 import { VerifiedTls } from '../tls/verified-tls.ts';
 import type { Question, Response } from './dns-message.ts';
-import { DnsError } from './dns-error.ts';
+import { DnsError, timedOut } from './dns-error.ts';
 import { MessageStream } from './message-stream.ts';
 import type { Transport } from './transport.ts';
-import { unlessAborted } from './unless-aborted.ts';
 
 /** Less than what servers allow (RFC 7766 §6.2.3 speaks of seconds), enough for a burst of questions. */
 const IDLE_MS = 5_000;
@@ -78,7 +79,7 @@ export class TlsTransport implements Transport {
   async #connected(signal: AbortSignal): Promise<Connection> {
     if (this.#closing.signal.aborted) throw new DnsError('unreachable');
     const connection = this.#connection ?? this.#open();
-    const { messages } = await unlessAborted(connection, signal);
+    const { messages } = await unlessAborted(connection, signal, timedOut);
     if (!messages.isClosed) return connection;
     // Whoever comes first opens the next one.
     if (this.#connection === connection) this.#connection = undefined;
@@ -102,7 +103,7 @@ export class TlsTransport implements Transport {
     this.#closing.signal.addEventListener('abort', onClose, { once: true });
     try {
       const { host, port, reference } = this.#resolver;
-      const socket = await connected(connect({ host, port, noDelay: true }), opening.signal);
+      const socket = await connectTcp({ host, port }, opening.signal);
       const identity = { references: [reference], proof: { by: 'pkix' } } as const;
       const { stream } = await VerifiedTls.handshake(socket, identity, this.#trust, {
         signal: opening.signal,
@@ -136,25 +137,10 @@ export class TlsTransport implements Transport {
   }
 }
 
-async function connected(socket: Socket, signal: AbortSignal): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const onAbort = (): void => reject(new DnsError('timeout'));
-  const onConnect = (): void => resolve(socket);
-  const onError = (error: Error): void => reject(new DnsError('unreachable', { cause: error }));
-  socket.once('connect', onConnect).on('error', onError);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await promise;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
 function openingFailure(error: unknown): unknown {
-  if (!(error instanceof RelayError) || error.failure.kind !== 'tls') return error;
-  return new DnsError(error.failure.reason === 'timeout' ? 'timeout' : 'not-verified', { cause: error });
+  if (!(error instanceof RelayError)) return error;
+  const { failure } = error;
+  if (failure.kind !== 'unreachable' && failure.kind !== 'tls') return error;
+  if (failure.reason === 'timeout') return new DnsError('timeout', { cause: error });
+  return new DnsError(failure.kind === 'tls' ? 'not-verified' : 'unreachable', { cause: error });
 }

@@ -8,6 +8,7 @@
 import type { Log } from '../log/log.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { Secret } from '../protocol/secret.ts';
+import { unlessAborted } from '../protocol/unless-aborted.ts';
 import type { HttpsFetch } from '../tls/https-fetch.ts';
 import type { OAuthAccount } from './account.ts';
 import { LoginStore, seedOf, type StoredLogin } from './login-store.ts';
@@ -86,7 +87,7 @@ export class RenewingToken {
     const current = this.#current;
     try {
       if (current === undefined || this.#now() >= current.endsAt)
-        return await unlessAborted(this.#renewed(), signal);
+        return await unlessAborted(this.#renewed(), signal, timedOut);
       if (this.#now() >= current.earlyAt) this.#renewed().catch(() => undefined); // told to the log
       return current.token;
     } catch (error) {
@@ -210,14 +211,6 @@ function authFailure(error: TokenError): RelayError {
   return new RelayError({ kind: 'auth', phase: 'auth', reason, detail }, { cause: error });
 }
 
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(new TokenError('token-endpoint-unreachable', 'timeout'));
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+function timedOut(): TokenError {
+  return new TokenError('token-endpoint-unreachable', 'timeout');
 }

@@ -8,11 +8,11 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
-import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { RelayError } from '../protocol/failure.ts';
 import { errorCode } from './classify.ts';
+import { connectTcp } from './connect-tcp.ts';
 import { NO_SERVER_HELLO, type Patience } from './handshake-end.ts';
 import { referenceIdentifier, type ReferenceIdentifier } from './reference-identifier.ts';
 import type { Trust } from './trust.ts';
@@ -26,9 +26,6 @@ const REQUEST_MS = 20_000;
 
 /** How long a server may take to say anything at all to a large ClientHello, before a small one is tried. */
 const FIRST_OCTET_MS = 5_000;
-
-/** As for the upstream (upstream/connect-tcp.ts): Node's default gives up on every address of a slow network. */
-const ADDRESS_ATTEMPT_MS = 3_000;
 
 /** What a library gives with the URL. */
 export interface HttpsRequest {
@@ -68,12 +65,20 @@ export function httpsFetch(trust: Trust, bounds: HttpsBounds = {}): HttpsFetch {
       const stream = await verifiedStream(url, trust, signal);
       return await exchange(url, init, { stream, signal, responseOctets });
     } catch (error) {
-      if (error instanceof RelayError || error instanceof HttpsError) throw error;
-      throw new HttpsError(signal.aborted ? 'timeout' : (errorCode(error) ?? 'connection-error'), {
-        cause: error,
-      });
+      throw whyNot(error, signal);
     }
   };
+}
+
+/** Why there is no response. */
+function whyNot(error: unknown, signal: AbortSignal): HttpsError | RelayError {
+  if (error instanceof HttpsError) return error;
+  if (!(error instanceof RelayError))
+    return new HttpsError(signal.aborted ? 'timeout' : (errorCode(error) ?? 'connection-error'), {
+      cause: error,
+    });
+  const { failure } = error;
+  return failure.kind === 'unreachable' ? new HttpsError(failure.reason, { cause: error }) : error;
 }
 
 /** @throws {HttpsError} */
@@ -107,33 +112,10 @@ async function handshake(
   trust: Trust,
   patience: Patience,
 ): Promise<Duplex> {
-  const socket = await connected(url, patience.signal);
+  const socket = await connectTcp({ host: hostOf(url), port: portOf(url) }, patience.signal);
   const identity = { references: [reference], proof: { by: 'pkix' } } as const;
   const { stream } = await VerifiedTls.handshake(socket, identity, trust, patience);
   return stream;
-}
-
-async function connected(url: URL, signal: AbortSignal): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connect({
-    host: hostOf(url),
-    port: portOf(url),
-    noDelay: true,
-    autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
-  });
-  const onAbort = (): void => reject(new HttpsError('timeout'));
-  socket.once('connect', () => resolve(socket)).on('error', reject);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await promise;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 interface Exchange {

@@ -9,12 +9,12 @@ import type { Socket } from 'node:net';
 import type { Log } from '../log/log.ts';
 import { newId } from '../log/id.ts';
 import { RelayError } from '../protocol/failure.ts';
+import { connectTcp } from '../tls/connect-tcp.ts';
 import { anchorIn, type UsableRecords } from '../tls/dane.ts';
 import { NO_SERVER_HELLO, type Patience } from '../tls/handshake-end.ts';
 import type { PeerIdentity, Proof } from '../tls/peer-identity.ts';
 import { presentedChain, type PresentedChain } from '../tls/presented-chain.ts';
 import { VerifiedTls } from '../tls/verified-tls.ts';
-import { connectTcp } from './connect-tcp.ts';
 import type { Deadline } from './deadline.ts';
 import { locate, type Located, type Names } from './locate.ts';
 import { PlainHop } from './plain-hop.ts';
@@ -158,8 +158,7 @@ export class WayOpener {
     firstOctetMs: number | undefined,
     use: (socket: Socket, patience: Patience) => Promise<T>,
   ): Promise<T> {
-    const { host, port } = wayText(this.#way);
-    const socket = await connectTcp(host, addresses, port, this.#signal);
+    const socket = await connectTcp({ ...wayText(this.#way), addresses }, this.#signal);
     this.#address = socket.remoteAddress ?? '';
     this.#around.log.emit('hop.connected', { ...this.#ids, address: this.#address, ms: this.#ms });
     const destroy = (): void => void socket.destroy();
