@@ -27,6 +27,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   'node:tls': ['tls', 'sandbox'],
   'node:https': ['tls'],
+  'node:sqlite': ['spool'],
   'smtp-server': ['listener', 'sandbox'],
   'node-forge': ['certificates'],
   winston: ['log'],

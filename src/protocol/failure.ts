@@ -78,7 +78,9 @@ export type Failure =
   | { readonly kind: 'unknown-parameter'; readonly keyword: string }
   | { readonly kind: 'hop-loop' }
   | { readonly kind: 'malformed-message'; readonly reason: 'header-block-too-big' | 'stray-line-ending' }
-  | { readonly kind: 'capacity'; readonly reason: string };
+  | { readonly kind: 'capacity'; readonly reason: string }
+  /** The spool could not take a message; `reason` is `full`, or the system's word (ENOSPC, EROFS, EIO). */
+  | { readonly kind: 'spool'; readonly reason: string };
 
 /** The one error of the world outside; what is thrown otherwise is a mistake of ours. */
 export class RelayError extends Error {

@@ -75,6 +75,8 @@ function plainReply(failure: Failure, onTlsFailure: TlsFailureReply): Reply {
       return ownReply([554, '5.6.0'], MALFORMED[failure.reason]);
     case 'capacity':
       return ownReply([451, '4.4.5'], failure.reason);
+    case 'spool':
+      return ownReply([452, '4.3.1'], `The message could not be kept in the spool (${failure.reason}).`);
   }
 }
 

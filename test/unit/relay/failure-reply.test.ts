@@ -55,6 +55,7 @@ const TABLE: readonly [Failure, string][] = [
   [{ kind: 'hop-loop' }, '554 5.4.6'],
   [{ kind: 'malformed-message', reason: 'stray-line-ending' }, '554 5.6.0'],
   [{ kind: 'capacity', reason: 'Too many at once; later.' }, '451 4.4.5'],
+  [{ kind: 'spool', reason: 'full' }, '452 4.3.1'],
 ];
 
 test('answers each failure with the codes of the table and one line of text', () => {

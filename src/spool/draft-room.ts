@@ -1,0 +1,58 @@
+/**
+ * Where drafts have their files: a directory of this process, in one that other processes use too.
+ *
+ * Guarantees: what a crash left behind is swept once nobody can be writing it. A process shows by the time of its
+ * directory that it lives; numbers of processes say nothing across containers.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { Draft } from './draft.ts';
+
+const SIGN_OF_LIFE_MS = 10_000;
+const DEAD_AFTER_MS = 60_000;
+
+export class DraftRoom {
+  readonly #parent: string;
+  readonly #directory: string;
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(parent: string, directory: string) {
+    this.#parent = parent;
+    this.#directory = directory;
+    this.#timer = setInterval(() => void this.#showLife(), SIGN_OF_LIFE_MS).unref();
+  }
+
+  /** @throws {Error} of the system */
+  static async open(parent: string): Promise<DraftRoom> {
+    const directory = join(parent, randomUUID());
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return new DraftRoom(parent, directory);
+  }
+
+  draft(): Draft {
+    return new Draft(this.#directory);
+  }
+
+  /** Removes the directories of processes that are dead. */
+  async sweep(): Promise<void> {
+    const deadline = Date.now() - DEAD_AFTER_MS;
+    for (const name of await readdir(this.#parent)) {
+      const directory = join(this.#parent, name);
+      const found = await stat(directory).catch(() => undefined); // another process swept it
+      if (found !== undefined && found.mtimeMs < deadline)
+        await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #showLife(): Promise<void> {
+    const now = new Date();
+    await utimes(this.#directory, now, now).catch(() => undefined); // a full disk; drafts tell of it
+  }
+}

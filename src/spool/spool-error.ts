@@ -1,0 +1,26 @@
+/**
+ * What the disk or the database says, as a failure.
+ */
+import { RelayError } from '../protocol/failure.ts';
+
+/** SQLite's primary result codes (sqlite3.h), in the system's words for the same. */
+const SQLITE_REASONS: ReadonlyMap<number, string> = new Map([
+  [5, 'EBUSY'],
+  [8, 'EROFS'],
+  [10, 'EIO'],
+  [13, 'ENOSPC'],
+]);
+
+/** @returns a RelayError of kind `spool`; the same error where it is one already, or a mistake of ours */
+export function spoolError(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const code = sqliteCode(error);
+  const reason = code === undefined ? String(error.code) : (SQLITE_REASONS.get(code) ?? `SQLITE-${code}`);
+  return new RelayError({ kind: 'spool', reason }, { cause: error });
+}
+
+/** The primary result code; undefined for an error that is not SQLite's. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}

@@ -1,0 +1,72 @@
+/**
+ * A spool in a directory of its own, without a relay.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { PathArgument } from '../../src/protocol/path.ts';
+import { DraftRoom } from '../../src/spool/draft-room.ts';
+import type { SpoolLimits } from '../../src/spool/spool-store.ts';
+import type { SpooledMessage } from '../../src/spool/spooled-message.ts';
+import { SqliteStore } from '../../src/spool/sqlite-store.ts';
+
+const ROOMY: SpoolLimits = { maxMessages: 1_000, maxOctets: 1_000_000_000 };
+
+export interface SpoolPlace extends AsyncDisposable {
+  readonly directory: string;
+  readonly store: SqliteStore;
+  readonly room: DraftRoom;
+}
+
+export async function spoolPlace(limits = ROOMY): Promise<SpoolPlace> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealpost-spool-'));
+  const store = await SqliteStore.open(directory, limits);
+  const room = await DraftRoom.open(join(directory, 'drafts'));
+  return {
+    directory,
+    store,
+    room,
+    [Symbol.asyncDispose]: async (): Promise<void> => {
+      await room.close();
+      await store.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+export function plainPath(path: string): PathArgument {
+  return { path, parameters: [], isInternational: false };
+}
+
+export function spooled(id: string, octets: number): SpooledMessage {
+  const lastWord = { reply: { code: 451, lines: ['4.4.1 Not reached.'] }, isUpstreams: false };
+  return {
+    id,
+    kind: 'mail',
+    route: undefined,
+    sender: plainPath('<a@x.test>'),
+    recipients: [{ argument: plainPath('<b@y.test>'), state: 'waiting', lastWord, mayHaveIt: false }],
+    octets,
+    arrivedAt: Date.now(),
+    expiresAt: Date.now() + 1_000_000,
+    nextAttemptAt: Date.now(),
+    attempts: 0,
+    isHopless: true,
+    isDelayTold: false,
+  };
+}
+
+export async function add({ store, room }: SpoolPlace, id: string, content: Buffer): Promise<SpooledMessage> {
+  const draft = room.draft();
+  await draft.write([content]);
+  const added = spooled(id, draft.octets);
+  await store.add({ message: added, content: draft });
+  return added;
+}
+
+export async function contentOf({ store }: SpoolPlace, id: string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of store.content(id)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
