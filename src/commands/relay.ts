@@ -122,9 +122,16 @@ function makeListeners(
   context: RelayContext,
   identity: ListenerIdentity | undefined,
 ): readonly { readonly listener: Listener; readonly tls: boolean }[] {
-  const { clientNetworks: networks, oldTlsNetworks, listen, listenTls, listenStarttls } = settings;
+  const {
+    clientNetworks: networks,
+    proxyNetworks,
+    oldTlsNetworks,
+    listen,
+    listenTls,
+    listenStarttls,
+  } = settings;
   const auth = clientAuthOf(settings, context);
-  const shared = { identity, networks, oldTlsNetworks, auth } as const;
+  const shared = { identity, networks, proxyNetworks, oldTlsNetworks, auth } as const;
   const plain = listenStarttls ? 'starttls' : 'none';
   const options: readonly ListenerOptions[] = [
     ...listen.map((address) => ({ address, tls: plain, ...shared }) as const),

@@ -69,6 +69,15 @@ export const RELAY_VARIABLES = {
     },
     (variable) => variable.asNetworks(),
   ),
+  proxyNetworks: optional(
+    'SEALPOST_PROXY_NETWORKS',
+    {
+      form: 'CIDRs, comma-separated',
+      meaning:
+        'Balancers whose connections begin with a PROXY header (version 1 or 2), which says who the client is; that address counts for everything, `SEALPOST_CLIENT_NETWORKS` first of all. The balancer itself may connect too, to see whether we are well.',
+    },
+    (variable) => variable.asNetworks(),
+  ),
   maxOctets: withDefault(
     'SEALPOST_MAX_MESSAGE_SIZE',
     '52428800',

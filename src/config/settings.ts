@@ -49,6 +49,7 @@ type Digested =
   | 'upstreams'
   | 'routes'
   | 'clientNetworks'
+  | 'proxyNetworks'
   | 'clientAuthClearNetworks'
   | 'oldTlsNetworks'
   | 'listenTls'
@@ -65,6 +66,7 @@ export interface Settings extends Omit<Values, Digested> {
   readonly routes: readonly WrittenRule[];
   readonly trust: TrustOptions;
   readonly clientNetworks: readonly string[];
+  readonly proxyNetworks: readonly string[];
   readonly clientAuthClearNetworks: readonly string[];
   readonly oldTlsNetworks: readonly string[];
   /** SASL mechanisms that may carry a password which comes from a client. */
@@ -203,9 +205,7 @@ function assemble(values: Values, named: readonly NamedValues[], container: Cont
     namedUpstreams: namedDestinationsOf(named, values),
     routes: values.routes ?? [],
     trust: trustOptionsOf(values),
-    clientNetworks: values.clientNetworks ?? LOOPBACK,
-    clientAuthClearNetworks: values.clientAuthClearNetworks ?? [],
-    oldTlsNetworks: values.oldTlsNetworks ?? [],
+    ...networksOf(values),
     passwordMechanisms: values.upstreamAuth ?? values.provider?.provider.passwordMechanisms,
     listenTls: values.listenTls ?? [],
     listenIdentity: cert === undefined || key === undefined ? undefined : { cert, key },
@@ -262,4 +262,22 @@ function showPlace(place: Place): string {
 /** The state directory alone, for commands that need no upstream. */
 export function loadStateDirectory(environment = process.env): string {
   return TABLE.stateDirectory.read(readEnvironment(environment).container);
+}
+
+/** Networks that nobody named are loopback for clients, and none for what needs to be named. */
+function networksOf({
+  clientNetworks,
+  proxyNetworks,
+  clientAuthClearNetworks,
+  oldTlsNetworks,
+}: Values): Pick<
+  Settings,
+  'clientNetworks' | 'proxyNetworks' | 'clientAuthClearNetworks' | 'oldTlsNetworks'
+> {
+  return {
+    clientNetworks: clientNetworks ?? LOOPBACK,
+    proxyNetworks: proxyNetworks ?? [],
+    clientAuthClearNetworks: clientAuthClearNetworks ?? [],
+    oldTlsNetworks: oldTlsNetworks ?? [],
+  };
 }

@@ -75,6 +75,7 @@ export function readTable(container: Container): Values {
     listenKey: TABLE.listenKey.read(container),
     stateDirectory: TABLE.stateDirectory.read(container),
     clientNetworks: TABLE.clientNetworks.read(container),
+    proxyNetworks: TABLE.proxyNetworks.read(container),
     ...readClientAuth(container),
     maxOctets: TABLE.maxOctets.read(container),
     lineEndings: TABLE.lineEndings.read(container),

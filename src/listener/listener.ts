@@ -16,6 +16,7 @@ import { offeredKeywords } from '../relay/offer.ts';
 import type { ClientAuth } from './client-auth.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { withOldTls } from './old-tls.ts';
+import { proxyHeaderOf } from './proxied-client.ts';
 
 export interface Address {
   readonly host: string;
@@ -36,6 +37,8 @@ export interface ListenerOptions {
   /** Needed unless `tls` is `none`. */
   readonly identity?: ListenerIdentity | undefined;
   readonly networks: readonly string[];
+  /** Balancers: each of their connections begins with a PROXY header, which says who the client is. */
+  readonly proxyNetworks: readonly string[];
   /** Whose clients may use TLS 1.0 and 1.1. */
   readonly oldTlsNetworks: readonly string[];
   /** Undefined where clients do not log in. */
@@ -90,15 +93,19 @@ export class Listener {
 class RelayServer extends SMTPServer {
   readonly clients = new Set<ClientConnection>();
   readonly #networks: Networks;
+  readonly #balancers: Networks;
   /** Undefined where nobody may use old TLS. */
   readonly #old: { readonly networks: Networks; readonly server: SMTPServer } | undefined;
   readonly #context: ConnectionContext;
+  /** Clients of connections that balancers made. */
+  readonly #proxied = new WeakMap<Socket, string>();
   /** Told, so that smtp-server does not ask the system for each connection; nobody looks at it. */
   readonly #local: { readonly localAddress: string; readonly localPort: number };
 
   constructor(options: ListenerOptions, relay: RelayContext) {
     super(serverOptions(options, relay));
     this.#networks = new Networks(options.networks);
+    this.#balancers = new Networks(options.proxyNetworks);
     this.#old = oldFor(this, options);
     this.#local = { localAddress: options.address.host, localPort: options.address.port };
     this.#context = {
@@ -110,17 +117,33 @@ class RelayServer extends SMTPServer {
     this.on('error', () => undefined); // one client's trouble; without a listener the process would die
   }
 
-  /** No proxy is expected (foreign-protocol.ts): theirs would only make a longer id, and wait a turn. */
+  /** Asked by smtp-server, which ends a connection whose header does not come. */
+  override _expectsProxyHeader(socket: Socket): boolean {
+    return this.#balancers.has(socket.remoteAddress ?? '');
+  }
+
+  /** Theirs reads version 1 only, makes a longer id, and waits a turn. */
   override _handleProxy(
-    _socket: Socket,
-    callback: (error: null, options: SMTPConnectionOptions & { id: string }) => void,
+    socket: Socket,
+    callback: (error: Error | null, options: SMTPConnectionOptions & { id: string }) => void,
   ): void {
-    callback(null, { id: newId(), ...this.#local });
+    const options = { id: newId(), ...this.#local };
+    if (!this._expectsProxyHeader(socket)) return callback(null, options);
+    void proxyHeaderOf(socket).then((header) => {
+      if (typeof header === 'string') this.#refuse(socket, header);
+      if (header === undefined) socket.on('error', () => undefined).destroy();
+      if (header === undefined || typeof header === 'string')
+        return callback(new Error(header ?? 'ended'), options);
+      const remoteAddress = header.client ?? socket.remoteAddress;
+      this.#proxied.set(socket, remoteAddress ?? '');
+      callback(null, { ...options, remoteAddress });
+    });
   }
 
   /** Of a listener that speaks TLS at once. */
   override _upgrade(socket: Socket, callback: Parameters<SMTPServer['_upgrade']>[1]): void {
-    super._upgrade.call(this.#serverFor(socket.remoteAddress ?? ''), socket, callback);
+    const client = this.#proxied.get(socket) ?? socket.remoteAddress ?? '';
+    super._upgrade.call(this.#serverFor(client), socket, callback);
   }
 
   /** Itself, or its likeness for old clients. */
@@ -129,8 +152,10 @@ class RelayServer extends SMTPServer {
   }
 
   override connect(socket: Socket, socketOptions?: SMTPConnectionOptions | null): void {
-    const client = socket.remoteAddress ?? '';
-    if (!this.#networks.has(client)) return this.#refuse(socket, client);
+    const client = socketOptions?.remoteAddress ?? socket.remoteAddress ?? '';
+    // A balancer that speaks for itself asks how we are.
+    const isAdmitted = this.#networks.has(client) || this.#balancers.has(client);
+    if (!isAdmitted) return this.#refuse(socket, 'foreign-network', client);
     const connection = new ClientConnection(
       this.#serverFor(client),
       socket,
@@ -142,16 +167,30 @@ class RelayServer extends SMTPServer {
     connection.init();
   }
 
-  #refuse(socket: Socket, client: string): void {
-    const { log } = this.#context.relay;
-    log.emit('session.refused', { sid: newId(), client, reason: 'not in SEALPOST_CLIENT_NETWORKS' });
+  #refuse(socket: Socket, why: keyof typeof REFUSALS, client = socket.remoteAddress ?? ''): void {
+    const { reason, text } = REFUSALS[why];
+    this.#context.relay.log.emit('session.refused', { sid: newId(), client, reason });
     socket.on('error', () => undefined);
-    socket.end(
-      '550 5.7.1 This address may not send here; the operator allows it with SEALPOST_CLIENT_NETWORKS.\r\n',
-    );
+    socket.end(`550 5.7.1 ${text}\r\n`);
     socket.destroySoon();
   }
 }
+
+/** Who may not begin a session, by the word that the log has for it. */
+const REFUSALS = {
+  'foreign-network': {
+    reason: 'not in SEALPOST_CLIENT_NETWORKS',
+    text: 'This address may not send here; the operator allows it with SEALPOST_CLIENT_NETWORKS.',
+  },
+  'no-proxy-header': {
+    reason: 'no PROXY header from SEALPOST_PROXY_NETWORKS',
+    text: 'A connection from this address begins with a PROXY header, because it is in SEALPOST_PROXY_NETWORKS.',
+  },
+  'malformed-proxy-header': {
+    reason: 'malformed PROXY header',
+    text: 'The PROXY header is not understood.',
+  },
+} as const;
 
 function oldFor(
   server: SMTPServer,
