@@ -6,12 +6,14 @@
  */
 import { RelayError } from '../protocol/failure.ts';
 import { ownReply, type Reply } from '../protocol/reply.ts';
+import type { Secret } from '../protocol/secret.ts';
 import { ClientAccounts, type AccountsOptions, type ClientAccount } from '../relay/client-accounts.ts';
 import { describeError, type RelayContext } from '../relay/delivery.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import { loginRefusal } from '../relay/login-refusal.ts';
 import { Networks } from '../relay/networks.ts';
 import { FailedLogins } from './failed-logins.ts';
+import { Gate } from './gate.ts';
 import type { ClientMechanism, Proof } from './sasl-exchange.ts';
 import { UserCheck } from './user-check.ts';
 import type { ClientUsers } from './user-file.ts';
@@ -58,12 +60,17 @@ interface Judge {
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 
-const WRONG = ownReply([535, '5.7.8'], 'The user name or password is wrong.');
-const NOT_ADMITTED = ownReply(
-  [454, '4.7.0'],
-  'Too many logins from this address, or with this name, have failed; correct the user name and password, and try again in ten minutes.',
+const WRONG = counted(ownReply([535, '5.7.8'], 'The user name or password is wrong.'));
+const NOT_ADMITTED = counted(
+  ownReply(
+    [454, '4.7.0'],
+    'Too many logins from this address, or with this name, have failed; correct the user name and password, and try again in ten minutes.',
+  ),
 );
-const OVERLOADED = ownReply([454, '4.7.0'], 'Too many logins are under way; try again later.');
+const OVERLOADED: Refused = {
+  refusal: ownReply([454, '4.7.0'], 'Too many logins are under way; try again later.'),
+  isCounted: false,
+};
 
 export class ClientAuth {
   /** Whether MAIL needs a login. */
@@ -88,11 +95,11 @@ export class ClientAuth {
 
   async judge(attempt: Attempt): Promise<Verdict> {
     const { address, proof } = attempt;
-    const isAdmitted = (): boolean => this.#failed.admits(address, proof.user);
-    if (!isAdmitted()) return { refusal: NOT_ADMITTED, isCounted: true };
+    const isAdmitted = (): boolean => this.#failed.admits(address, proof);
+    if (!isAdmitted()) return NOT_ADMITTED;
     const verdict = await this.#judge.judge(attempt, isAdmitted);
-    if (!('refusal' in verdict)) this.#failed.succeeded(address, proof.user);
-    else if (verdict.isCounted) this.#failed.failed(address, proof.user);
+    if (!('refusal' in verdict)) this.#failed.succeeded(address, proof);
+    else if (verdict.isCounted) this.#failed.failed(address, proof);
     return verdict;
   }
 }
@@ -124,19 +131,23 @@ class UserJudge implements Judge {
     this.mechanisms = check.knowsSecret ? ['PLAIN', 'LOGIN', 'CRAM-MD5'] : ['PLAIN', 'LOGIN'];
   }
 
-  async judge({ proof }: Attempt, isAdmitted: () => boolean): Promise<Verdict> {
-    switch (await this.#check.judge(proof, isAdmitted)) {
+  async judge({ proof, signal }: Attempt, isAdmitted: () => boolean): Promise<Verdict> {
+    switch (await this.#check.judge(proof, isAdmitted, signal)) {
       case 'right':
         return { user: proof.user };
       case 'wrong':
-        return { refusal: WRONG, isCounted: true };
+        return WRONG;
       case 'not-admitted':
-        return { refusal: NOT_ADMITTED, isCounted: true };
+        return NOT_ADMITTED;
       case 'overloaded':
-        return { refusal: OVERLOADED, isCounted: false };
+        return OVERLOADED;
     }
   }
 }
+
+/** Each is a connection of its own, and an upstream that sees many logins fail at once shuts out the relay. */
+const UPSTREAM_LOGINS_AT_ONCE = 20;
+const UPSTREAM_LOGINS_WAITING = 200;
 
 /** SASL can carry no NUL, and two of these fit on the longest line that AUTH may have (RFC 4954 §4). */
 const SASL_TEXT_OCTETS = 4_000;
@@ -145,6 +156,7 @@ class PassthroughJudge implements Judge {
   readonly mechanisms = ['PLAIN', 'LOGIN'] as const;
   readonly #relay: RelayContext;
   readonly #accounts: ClientAccounts;
+  readonly #gate = new Gate(UPSTREAM_LOGINS_AT_ONCE, UPSTREAM_LOGINS_WAITING);
 
   constructor(relay: RelayContext, accounts: ClientAuthOptions['accounts']) {
     const { pool, routes } = relay;
@@ -152,14 +164,23 @@ class PassthroughJudge implements Judge {
     this.#accounts = new ClientAccounts({ ...accounts, pool, targets: routes.fallback.targets });
   }
 
-  async judge({ proof, signal }: Attempt): Promise<Verdict> {
-    if (proof.by !== 'password' || !isSaslText(proof.user) || !isSaslText(proof.password.reveal()))
-      return { refusal: WRONG, isCounted: true };
+  /** Who has been let in waits for nobody else's login. */
+  async judge({ proof, signal }: Attempt, isAdmitted: () => boolean): Promise<Verdict> {
+    if (proof.by !== 'password') return WRONG;
+    const { user, password } = proof;
+    if (!isSaslText(user) || !isSaslText(password.reveal())) return WRONG;
+    if (this.#accounts.isProven(user, password)) return this.#logIn(user, password, signal);
+    const verdict = await this.#gate.through(async () =>
+      isAdmitted() ? this.#logIn(user, password, signal) : NOT_ADMITTED,
+    );
+    return verdict ?? OVERLOADED;
+  }
+
+  async #logIn(user: string, password: Secret, signal: AbortSignal): Promise<Verdict> {
     try {
-      const account = await this.#accounts.logIn(proof.user, proof.password, signal);
+      const account = await this.#accounts.logIn(user, password, signal);
       // Some providers take one token as the user and as the password.
-      const user = proof.user === proof.password.reveal() ? undefined : proof.user;
-      return { user, account };
+      return { user: user === password.reveal() ? undefined : user, account };
     } catch (error) {
       return this.#refused(error);
     }
@@ -175,6 +196,10 @@ class PassthroughJudge implements Judge {
     const { reply, isWrong } = loginRefusal(error.failure, onTlsFailure, hints);
     return { refusal: reply, isCounted: isWrong };
   }
+}
+
+function counted(refusal: Reply): Refused {
+  return { refusal, isCounted: true };
 }
 
 function isSaslText(text: string): boolean {

@@ -5,8 +5,10 @@
  * many clients guess; digests and secrets are compared in constant time.
  * A password that was right counts without another hashing for a while, because legacy clients log in for each message.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
+import { KeyedDigest } from '../relay/keyed-digest.ts';
+import { RecentMap } from '../relay/recent-map.ts';
 import { Gate } from './gate.ts';
 import { isPasswordOf, unmatchable, type PasswordHash } from './password-hash.ts';
 import type { Proof } from './sasl-exchange.ts';
@@ -25,10 +27,9 @@ export class UserCheck {
   readonly #users: ClientUsers;
   readonly #hashes: readonly PasswordHash[];
   readonly #gate = new Gate(HASHED_AT_ONCE, WAITING);
-  /** For this process only: what is made with it tells nobody anything. */
-  readonly #key = randomBytes(32);
-  /** Digests of name and password that were right, and until when. */
-  readonly #right = new Map<string, number>();
+  readonly #digests = new KeyedDigest();
+  /** Of name and password, when they were right. */
+  readonly #right = new RecentMap<true>(MAX_REMEMBERED);
 
   constructor(users: ClientUsers) {
     this.#users = users;
@@ -41,19 +42,23 @@ export class UserCheck {
     return [...this.#users.values()].some(({ kind }) => kind === 'plain');
   }
 
-  /** @param isAdmitted asked when the turn has come */
-  async judge(proof: Proof, isAdmitted: () => boolean): Promise<UserVerdict> {
+  /**
+   * @param isAdmitted asked when the turn has come
+   * @param signal aborts when the client is gone: nothing is hashed for it then
+   */
+  async judge(proof: Proof, isAdmitted: () => boolean, signal: AbortSignal): Promise<UserVerdict> {
     if (!isAdmitted()) return 'not-admitted';
     if (proof.by === 'digest') return this.#isDigestRight(proof) ? 'right' : 'wrong';
     const { user } = proof;
     const password = proof.password.reveal();
-    const id = this.#idOf(user, password);
-    if ((this.#right.get(id) ?? 0) > performance.now()) return 'right';
+    const id = this.#digests.of(user, password);
+    if (this.#right.has(id)) return 'right';
     const verdict = await this.#gate.through(async () => {
+      if (signal.aborted) return 'overloaded';
       if (!isAdmitted()) return 'not-admitted';
       return (await this.#isPasswordRight(user, password)) ? 'right' : 'wrong';
     });
-    if (verdict === 'right') this.#remember(id);
+    if (verdict === 'right') this.#right.set(id, true, REMEMBERED_MS);
     return verdict ?? 'overloaded';
   }
 
@@ -66,31 +71,15 @@ export class UserCheck {
 
   #isDigestRight({ user, challenge, digest }: Proof & { readonly by: 'digest' }): boolean {
     const kept = this.#users.get(user);
-    const secret = kept?.kind === 'plain' ? kept.secret.reveal() : this.#key;
+    const secret = kept?.kind === 'plain' ? kept.secret.reveal() : '';
     const right = createHmac('md5', secret).update(challenge).digest('hex');
     return isSame(digest, right) && kept?.kind === 'plain';
   }
 
   /** For a name without a hash: one of those there are, always the same, so that its cost tells nothing. */
   #hashFor(user: string): PasswordHash {
-    const number = this.#digest(user).readUInt32BE();
+    const number = Buffer.from(this.#digests.of(user), 'base64').readUInt32BE();
     return this.#hashes[number % this.#hashes.length] ?? unmatchable();
-  }
-
-  /** The length keeps `a` with `b:c` apart from `a:b` with `c`. */
-  #idOf(user: string, password: string): string {
-    return this.#digest(`${user.length}:${user}:${password}`).toString('base64');
-  }
-
-  #digest(text: string): Buffer {
-    return createHmac('sha256', this.#key).update(text).digest();
-  }
-
-  #remember(id: string): void {
-    this.#right.delete(id);
-    this.#right.set(id, performance.now() + REMEMBERED_MS);
-    const [oldest] = this.#right.keys();
-    if (this.#right.size > MAX_REMEMBERED && oldest !== undefined) this.#right.delete(oldest);
   }
 }
 

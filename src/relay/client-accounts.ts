@@ -2,16 +2,17 @@
  * The accounts that clients have at the upstream: each logs in with its own name and password, inside verified TLS.
  *
  * Guarantees: hops of an account serve only sessions that presented exactly its name and password; neither is kept
- * outside the targets they are used for, and what finds those again is a digest under a key of this process; an account
- * that nobody uses is forgotten, hops and all.
+ * outside the targets they are used for, and what finds those again is a keyed digest; an account that nobody uses is
+ * forgotten, hops and all; one that was refused is offered ever more rarely, and slows no other one.
  */
-import { createHmac, randomBytes } from 'node:crypto';
-
 import { RelayError } from '../protocol/failure.ts';
 import type { Secret } from '../protocol/secret.ts';
+import { BackOff } from '../upstream/back-off.ts';
 import type { HopPool } from '../upstream/pool.ts';
 import type { MechanismName } from '../upstream/sasl/mechanism.ts';
 import type { Target } from '../upstream/target.ts';
+import { KeyedDigest } from './keyed-digest.ts';
+import { RecentMap } from './recent-map.ts';
 
 /** A client's account while its session lasts. */
 export interface ClientAccount {
@@ -41,6 +42,16 @@ interface Account {
   idleSince: number;
 }
 
+/** The upstream's answer to a login, and when it may be asked again. */
+interface Refused {
+  readonly error: RelayError;
+  readonly backOff: BackOff;
+}
+
+/** For longer than the longest rest. */
+const REFUSED_MS = 600_000;
+const MAX_REFUSED = 1_000;
+
 const MAX_ACCOUNTS = 1_000;
 const TEND_MS = 10_000;
 
@@ -48,9 +59,11 @@ const TOO_MANY = 'The relay has too many accounts logged in at the upstream; try
 
 export class ClientAccounts {
   readonly #options: AccountsOptions;
-  readonly #key = randomBytes(32);
+  /** Of name and password. */
+  readonly #digests = new KeyedDigest();
   /** Longest there first. */
   readonly #accounts = new Map<string, Account>();
+  readonly #refused = new RecentMap<Refused>(MAX_REFUSED);
 
   constructor(options: AccountsOptions) {
     this.#options = options;
@@ -62,8 +75,14 @@ export class ClientAccounts {
     return this.#accounts.size;
   }
 
+  /** Whether the upstream has let in who presents this, and nothing has shown since that it does no more. */
+  isProven(user: string, password: Secret): boolean {
+    return this.#accounts.get(this.#idOf(user, password))?.isProven === true;
+  }
+
   /**
-   * Secures a hop and logs in on it; where one stands that was logged in so, that one's answer counts.
+   * Secures a hop and logs in on it; where one stands that was logged in so, that one's answer counts, and so does a
+   * refusal not long ago.
    *
    * @param signal aborts when the client is gone
    * @throws {RelayError} the upstream's refusal, or why there is no hop
@@ -72,13 +91,18 @@ export class ClientAccounts {
     const id = this.#idOf(user, password);
     const account = this.#accounts.get(id) ?? this.#add(id, user, password);
     account.sessions += 1;
+    const begun = performance.now();
     try {
       const { pool } = this.#options;
       void pool.giveBack(await pool.lease({ targets: account.targets, signal }));
       account.isProven = true;
+      this.#refused.delete(id);
       return this.#held(id, account);
     } catch (error) {
-      if (error instanceof RelayError && error.failure.kind === 'auth') account.isProven = false;
+      if (error instanceof RelayError && error.failure.kind === 'auth') {
+        account.isProven = false;
+        this.#remember(id, error, begun);
+      }
       this.#release(id, account);
       throw error;
     }
@@ -95,7 +119,18 @@ export class ClientAccounts {
     };
   }
 
+  /** @param begun when the login did */
+  #remember(id: string, error: RelayError, begun: number): void {
+    const { failure } = error;
+    const backOff = this.#refused.get(id)?.backOff ?? new BackOff();
+    backOff.failed(begun, failure.kind === 'auth' && (failure.reply?.code ?? 0) >= 500);
+    this.#refused.set(id, { error, backOff }, REFUSED_MS);
+  }
+
+  /** @throws {RelayError} capacity, or the upstream's last refusal while it is not to be asked again */
   #add(id: string, user: string, password: Secret): Account {
+    const refused = this.#refused.get(id);
+    if (refused !== undefined && refused.backOff.restMs(true) > 0) throw refused.error;
     const { targets, mechanisms } = this.#options;
     this.#makeRoom();
     const credentials = { kind: 'password', user, password, mechanisms } as const;
@@ -137,9 +172,7 @@ export class ClientAccounts {
     for (const target of account.targets) void this.#options.pool.forget(target);
   }
 
-  /** The length keeps `a` with `b:c` apart from `a:b` with `c`. */
   #idOf(user: string, password: Secret): string {
-    const text = `${user.length}:${user}:${password.reveal()}`;
-    return createHmac('sha256', this.#key).update(text).digest('base64');
+    return this.#digests.of(user, password.reveal());
   }
 }

@@ -119,7 +119,7 @@ for (const said of [
 ]) {
   test(`gives the client the upstream's own ${said.slice(0, 3)}`, LIMIT, async () => {
     bed.begin(refusing(said));
-    const { client, reply } = await logIn('fred', 'wrong');
+    const { client, reply } = await logIn('fred', `wrong ${said.slice(0, 3)}`);
     assert.equal(reply.raw, said.replaceAll('\r\n', '\n'));
     assert.equal((await client.command('MAIL FROM:<a@x.test>')).code, 530);
     client.close();
@@ -138,6 +138,41 @@ test('lets a client correct its password, and keeps nothing of the wrong one', L
   assert.equal(reply.code, 535);
   assert.deepEqual(logins(again), logins(scene));
 });
+
+test(
+  'asks an upstream for a few logins at a time, and for none of a client that fails on and on',
+  LIMIT,
+  async () => {
+    await using crowded = await RelayTestBed.start({ variables: PASSTHROUGH });
+    const enough = Promise.withResolvers<void>();
+    let underWay = 0;
+    let most = 0;
+    const scene = crowded.begin({
+      answer: async (line) => {
+        if (!line.startsWith('AUTH')) return undefined;
+        most = Math.max(most, (underWay += 1));
+        if (underWay === 20) enough.resolve();
+        await enough.promise;
+        underWay -= 1;
+        return '535 5.7.8 No\r\n';
+      },
+    });
+    const guessers = await Promise.all(Array.from({ length: 150 }, async () => crowded.client()));
+    const codes = await Promise.all(
+      guessers.map(async (client, index) => {
+        await client.command('EHLO client.test');
+        return (await client.command(plain(`guess${index}`, 'no'))).code;
+      }),
+    );
+    for (const client of guessers) client.close();
+    const asked = logins(scene).length;
+    assert.equal(most, 20);
+    // Those that are under way when the last failure is counted are asked for too.
+    assert.ok(asked >= 100 && asked <= 120, `${asked} times`);
+    assert.equal(codes.filter((code) => code === 535).length, asked);
+    assert.equal(codes.filter((code) => code === 454).length, 150 - asked);
+  },
+);
 
 test('hangs up on nobody because the upstream does', LIMIT, async () => {
   bed.begin(refusing('421 4.7.0 Too many sessions'));

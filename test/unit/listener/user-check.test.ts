@@ -14,6 +14,7 @@ import { Secret } from '../../../src/protocol/secret.ts';
 
 const users = parseUserFile(`hashed:${formatHash(await hashPassword('right'))}\nplain:{PLAIN}right`);
 const always = (): boolean => true;
+const { signal } = new AbortController();
 
 function password(user: string, text: string): Proof {
   return { by: 'password', user, password: new Secret(text) };
@@ -28,7 +29,7 @@ function digest(user: string, secret: string): Proof {
 test('takes the right password of each kind of user, also a second time, and no other', async () => {
   const check = new UserCheck(users);
   for (const user of ['hashed', 'plain', 'hashed', 'plain'])
-    assert.equal(await check.judge(password(user, 'right'), always), 'right');
+    assert.equal(await check.judge(password(user, 'right'), always, signal), 'right');
   for (const [user, text] of [
     ['hashed', 'wrong'],
     ['plain', 'wrong'],
@@ -36,23 +37,32 @@ test('takes the right password of each kind of user, also a second time, and no 
     ['Hashed', 'right'],
     ['', ''],
   ] as const)
-    assert.equal(await check.judge(password(user, text), always), 'wrong');
+    assert.equal(await check.judge(password(user, text), always, signal), 'wrong');
 });
 
 test('takes a digest only of a user whose secret is known', async () => {
   const check = new UserCheck(users);
   assert.equal(check.knowsSecret, true);
-  assert.equal(await check.judge(digest('plain', 'right'), always), 'right');
-  assert.equal(await check.judge(digest('plain', 'wrong'), always), 'wrong');
-  assert.equal(await check.judge(digest('hashed', 'right'), always), 'wrong');
-  assert.equal(await check.judge(digest('nobody', ''), always), 'wrong');
+  assert.equal(await check.judge(digest('plain', 'right'), always, signal), 'right');
+  assert.equal(await check.judge(digest('plain', 'wrong'), always, signal), 'wrong');
+  assert.equal(await check.judge(digest('hashed', 'right'), always, signal), 'wrong');
+  assert.equal(await check.judge(digest('nobody', ''), always, signal), 'wrong');
 });
 
 test('looks at nothing of a client that is not admitted, nor of one that ceases to be while it waits', async () => {
   const check = new UserCheck(users);
-  assert.equal(await check.judge(password('hashed', 'right'), () => false), 'not-admitted');
+  assert.equal(await check.judge(password('hashed', 'right'), () => false, signal), 'not-admitted');
   let asked = 0;
-  assert.equal(await check.judge(password('hashed', 'right'), () => (asked += 1) === 1), 'not-admitted');
+  assert.equal(
+    await check.judge(password('hashed', 'right'), () => (asked += 1) === 1, signal),
+    'not-admitted',
+  );
+});
+
+test('hashes nothing for a client that has gone while it waited, and holds nothing against it', async () => {
+  const check = new UserCheck(users);
+  const gone = AbortSignal.abort();
+  assert.equal(await check.judge(password('hashed', 'right'), always, gone), 'overloaded');
 });
 
 test('lets two through at a time and turns away who comes when the line is full', async () => {

@@ -86,6 +86,22 @@ test('keeps an account that was let in, and nothing of one that was refused', LI
   await pool.close();
 });
 
+test('offers what was refused ever more rarely, and slows no other name or password', LIMIT, async () => {
+  const { pool, accounts } = scene();
+  const before = upstream.connections.length;
+  for (let count = 0; count < 5; count += 1) {
+    const refused = accounts.logIn('ann', new Secret('wrong'), signal);
+    await assert.rejects(refused, (error) => error instanceof RelayError && error.failure.kind === 'auth');
+  }
+  assert.equal(upstream.connections.length, before + 2);
+  assert.equal(accounts.isProven('ann', new Secret('wrong')), false);
+  await accounts.logIn('ann', new Secret('x'), signal);
+  await accounts.logIn('bob', new Secret('wrong'), signal);
+  assert.equal(accounts.isProven('ann', new Secret('x')), true);
+  assert.equal(upstream.connections.length, before + 4);
+  await pool.close();
+});
+
 test(
   'says goodbye on the hops of a target that is forgotten, and opens new ones if it is asked for',
   LIMIT,
