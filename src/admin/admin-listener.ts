@@ -7,8 +7,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
+import { describeError } from '../log/describe-error.ts';
 import type { Log } from '../log/log.ts';
-import { describeError } from '../relay/delivery.ts';
 import type { Readiness } from './health.ts';
 
 export interface AdminAddress {

@@ -4,11 +4,12 @@
  * Guarantees: where logging in is asked for, only the users of the file or of the upstream get in; a password that came
  * over a network in clear text is looked at only where the operator accepts that.
  */
+import { describeError } from '../log/describe-error.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { ownReply, type Reply } from '../protocol/reply.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { ClientAccounts, type AccountsOptions, type ClientAccount } from '../relay/client-accounts.ts';
-import { describeError, type RelayContext } from '../relay/delivery.ts';
+import type { RelayContext } from '../relay/delivery.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import { loginRefusal } from '../relay/login-refusal.ts';
 import { Networks } from '../relay/networks.ts';

@@ -10,8 +10,9 @@ import type { Socket } from 'node:net';
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import type { SMTPServer } from 'smtp-server';
 
+import { describeError } from '../log/describe-error.ts';
 import { ownReply, type Reply } from '../protocol/reply.ts';
-import { describeError, type RelayContext } from '../relay/delivery.ts';
+import type { RelayContext } from '../relay/delivery.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import { RelaySession } from '../relay/session.ts';
 import type { Arrival } from '../relay/trace-header.ts';

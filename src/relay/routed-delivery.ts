@@ -9,12 +9,12 @@ import { newId } from '../log/id.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { ownReply, replyText, type Reply } from '../protocol/reply.ts';
-import { asksRequireTls } from '../upstream/parameters.ts';
-import { Delivery, describeError, type RelayContext } from './delivery.ts';
-import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
+import { Delivery, type RelayContext } from './delivery.ts';
+import { INTERNAL_ERROR } from './failure-reply.ts';
+import { refuse, type Answer } from './refuse.ts';
 import { isRefusal, type RecipientRoutes, type Route, type RouteRefusal } from './routes.ts';
 import type { Arrival } from './trace-header.ts';
-import { replyInWordsOf } from './upstream-words.ts';
+import { Transfer } from './transfer.ts';
 
 const SECURED = ownReply([250, '2.1.0'], 'Sender ok, the hop to the upstream is secured');
 const RECIPIENT_DECIDES = ownReply([250, '2.1.0'], 'Sender ok, the recipient decides which upstream it is');
@@ -39,8 +39,8 @@ export class RoutedDelivery {
   readonly #routes: RecipientRoutes;
   /** What became of each route that was asked for, in that order: one delivery at most, and refusals. */
   readonly #openings = new Map<Route, Promise<Delivery | Reply>>();
-  /** Replies to recipients of the delivery, kept where another route may want to know them. */
-  readonly #asked: Promise<Reply>[] = [];
+  /** Answers to recipients of the delivery, kept where another route may want to know them. */
+  readonly #asked: Promise<Answer>[] = [];
   #served: { readonly route: Route; readonly delivery: Delivery } | undefined;
 
   constructor(context: RelayContext, routes: RecipientRoutes, beginning: Beginning) {
@@ -76,30 +76,25 @@ export class RoutedDelivery {
     return this.#ask(opened, argument);
   }
 
-  #ask(delivery: Delivery, argument: PathArgument): Promise<Reply> {
-    const reply = delivery.rcpt(argument);
-    if (this.#routes.common === undefined) this.#asked.push(reply);
+  async #ask(delivery: Delivery, argument: PathArgument): Promise<Reply> {
+    const answer = delivery.rcpt(argument);
+    if (this.#routes.common === undefined) this.#asked.push(answer);
+    const { reply } = await answer;
     return reply;
   }
 
-  /** @returns undefined when content may come, else the refusal */
-  async data(arrival: Arrival): Promise<Reply | undefined> {
-    return this.#served === undefined ? INTERNAL_ERROR : this.#served.delivery.data(arrival);
+  /** @returns what takes the content, or the refusal */
+  async data(arrival: Arrival): Promise<Transfer | Reply> {
+    return this.#served === undefined
+      ? INTERNAL_ERROR
+      : Transfer.begin(this.#context, this.#served.delivery, arrival);
   }
 
-  async write(pieces: readonly Buffer[]): Promise<void> {
-    await this.#served?.delivery.write(pieces);
-  }
-
-  async end(): Promise<Reply> {
-    return this.#served === undefined ? INTERNAL_ERROR : this.#served.delivery.end();
-  }
-
-  /** The client gave the transaction up. */
-  async abandon(): Promise<void> {
+  /** The client gave the transaction up. @param octets of content that came; undefined where none could */
+  async abandon(octets?: number): Promise<void> {
     for (const opening of this.#openings.values()) {
       const opened = await opening;
-      if (opened instanceof Delivery) await opened.abandon();
+      if (opened instanceof Delivery) await opened.abandon(octets);
     }
   }
 
@@ -118,10 +113,8 @@ export class RoutedDelivery {
       const opened = await other;
       if (opened instanceof Delivery && !(await this.#isGivenUp(opened))) return OTHER_UPSTREAM;
     }
-    const { sid, argument, signal } = this.#beginning;
-    const order = { sid, tid: this.tid, targets: route.targets };
     try {
-      return await Delivery.begin(this.#context, order, argument, signal);
+      return await Delivery.begin(this.#context, { ...this.#beginning, tid: this.tid, route });
     } catch (error) {
       return this.#refuse(error, route);
     }
@@ -141,25 +134,10 @@ export class RoutedDelivery {
 
   /** The reply when no delivery could begin. */
   #refuse(error: unknown, route?: Route): Reply {
-    const { log, onTlsFailure } = this.#context;
-    if (!(error instanceof RelayError)) {
-      log.emit('internal.error', describeError(error));
-      return INTERNAL_ERROR;
-    }
-    const { failure } = error;
-    // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
-    const onTls = asksRequireTls(this.#beginning.argument) ? 'permanent' : onTlsFailure;
     const hints = route?.targets.flatMap((target) => target.hints ?? []);
-    const reply = replyInWordsOf(route?.name, failureReply(failure, onTls, hints));
-    const phase = 'phase' in failure ? failure.phase : 'none';
-    log.emit('transaction.refused', {
-      ...this.#ids,
-      failure: failure.kind,
-      phase,
-      reply: replyText(reply),
-      ms: 0,
-    });
-    return reply;
+    const { argument } = this.#beginning;
+    const refused = { ids: this.#ids, argument, upstream: route?.name, hints, ms: 0 };
+    return refuse(error, refused, this.#context).reply;
   }
 
   #refuseRecipient({ sentence }: RouteRefusal): Reply {

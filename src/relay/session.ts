@@ -16,6 +16,7 @@ import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
 import { RoutedDelivery } from './routed-delivery.ts';
 import { RouteTable } from './routes.ts';
 import type { Arrival } from './trace-header.ts';
+import { Transfer } from './transfer.ts';
 
 export class RelaySession {
   readonly sid: string;
@@ -29,6 +30,7 @@ export class RelaySession {
   readonly #client: string;
   readonly #began = performance.now();
   #delivery: RoutedDelivery | undefined;
+  #transfer: Transfer | undefined;
   #attempted = 0;
   /** Whether MAIL had SMTPUTF8. */
   #isInternational = false;
@@ -104,33 +106,36 @@ export class RelaySession {
       const text = this.#attempted === 0 ? 'Send RCPT first.' : 'No recipient was accepted.';
       return ownReply([this.#attempted === 0 ? 503 : 554, '5.5.1'], text);
     }
-    const refusal = await delivery.data(arrival);
-    if (refusal !== undefined) this.#delivery = undefined;
-    return refusal;
+    const begun = await delivery.data(arrival);
+    if (begun instanceof Transfer) this.#transfer = begun;
+    else this.#delivery = undefined;
+    return begun instanceof Transfer ? undefined : begun;
   }
 
   /** Content of the message, as the client wrote it; resolves when more is wanted. */
   async write(pieces: readonly Buffer[]): Promise<void> {
-    await this.#delivery?.write(pieces);
+    await this.#transfer?.write(pieces);
   }
 
   /** The client ended the message. */
   async end(): Promise<Reply> {
-    const delivery = this.#delivery;
-    if (delivery === undefined) return INTERNAL_ERROR;
+    const transfer = this.#transfer;
+    if (transfer === undefined) return INTERNAL_ERROR;
     this.#isEnding = true;
-    const reply = await delivery.end();
+    const reply = await transfer.end();
     this.#isEnding = false;
     this.#delivery = undefined;
+    this.#transfer = undefined;
     if (isMailAccepted(reply)) this.delivered += 1;
     return reply;
   }
 
   /** RSET, EHLO, HELO: the transaction is given up. */
   async reset(): Promise<void> {
-    const delivery = this.#delivery;
+    const [delivery, octets] = [this.#delivery, this.#transfer?.octets];
     this.#delivery = undefined;
-    await delivery?.abandon();
+    this.#transfer = undefined;
+    await delivery?.abandon(octets);
   }
 
   /** The client is gone. A message that it had ended goes on to its verdict. */

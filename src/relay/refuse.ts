@@ -1,0 +1,66 @@
+/**
+ * How a failure is told: to the client in a reply, to the operator in a line of the log.
+ *
+ * Guarantees: whoever fails, in whatever phase, is told of by the same rules.
+ */
+import { describeError } from '../log/describe-error.ts';
+import type { Log } from '../log/log.ts';
+import { RelayError, type Failure } from '../protocol/failure.ts';
+import type { PathArgument } from '../protocol/path.ts';
+import { replyText, type Reply } from '../protocol/reply.ts';
+import { asksRequireTls } from '../upstream/parameters.ts';
+import type { RefusalHint } from '../upstream/target.ts';
+import { failureReply, INTERNAL_ERROR, type TlsFailureReply } from './failure-reply.ts';
+import { replyInWordsOf } from './upstream-words.ts';
+
+/** What the client is told, and why. */
+export interface Answer {
+  readonly reply: Reply;
+  /** Undefined for a success, and for a mistake of ours. */
+  readonly failure?: Failure | undefined;
+}
+
+export interface Telling {
+  readonly log: Log;
+  readonly onTlsFailure: TlsFailureReply;
+}
+
+export interface TransactionIds {
+  readonly sid: string;
+  readonly tid: string;
+  readonly hid: string | undefined;
+}
+
+/** The transaction that failed. */
+export interface Refused {
+  readonly ids: TransactionIds;
+  /** Of MAIL. */
+  readonly argument: PathArgument;
+  /** The name of the upstream, where it has one. */
+  readonly upstream?: string | undefined;
+  readonly hints?: readonly RefusalHint[] | undefined;
+  /** Content that came. */
+  readonly octets?: number | undefined;
+  /** Since it began. */
+  readonly ms: number;
+}
+
+export function refuse(error: unknown, refused: Refused, { log, onTlsFailure }: Telling): Answer {
+  if (!(error instanceof RelayError)) {
+    log.emit('internal.error', describeError(error));
+    return { reply: INTERNAL_ERROR };
+  }
+  const { failure } = error;
+  // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
+  const onTls = asksRequireTls(refused.argument) ? 'permanent' : onTlsFailure;
+  const reply = replyInWordsOf(refused.upstream, failureReply(failure, onTls, refused.hints));
+  report(failure, reply, refused, log);
+  return { reply, failure };
+}
+
+function report(failure: Failure, reply: Reply, { ids, octets = 0, ms }: Refused, log: Log): void {
+  if (failure.kind === 'outcome-unknown')
+    return log.emit('transaction.unknown', { ...ids, reason: failure.reason, octets, ms });
+  const phase = 'phase' in failure ? failure.phase : 'none';
+  log.emit('transaction.refused', { ...ids, failure: failure.kind, phase, reply: replyText(reply), ms });
+}
