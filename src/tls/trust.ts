@@ -46,6 +46,7 @@ export class Trust {
   readonly anchored: SecureContext;
   readonly #options: TrustOptions;
   readonly #anchors: readonly string[];
+  #anonymous: Trust | undefined;
   #classical: Trust | undefined;
 
   constructor(options: TrustOptions = {}, anchors = anchorsOf(options)) {
@@ -67,7 +68,8 @@ export class Trust {
   /** The same for a server that our certificate is not for. */
   get anonymous(): Trust {
     if (this.#options.clientIdentity === undefined) return this;
-    return new Trust({ ...this.#options, clientIdentity: undefined }, this.#anchors);
+    this.#anonymous ??= new Trust({ ...this.#options, clientIdentity: undefined }, this.#anchors);
+    return this.#anonymous;
   }
 
   /**
