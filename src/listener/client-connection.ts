@@ -21,6 +21,7 @@ import { CommandStream, type ContentSink } from './command-stream.ts';
 import { FirstOctets, type ForeignProtocol } from './foreign-protocol.ts';
 import { Login } from './login.ts';
 import { ReplyQueue } from './reply-queue.ts';
+import { ReplyWriter } from './reply-writer.ts';
 
 /** What a connection needs of its listener. */
 export interface ConnectionContext {
@@ -50,8 +51,10 @@ export class ClientConnection extends SMTPConnection {
   #underWay = 0;
   /** Replies to RCPT. */
   readonly #recipients = new ReplyQueue();
-  /** Replies that have not left yet. */
-  #unsent = '';
+  /** While a handshake runs, `_socket` is still the plain one: nothing may be written between its records. */
+  readonly #replies = new ReplyWriter((replies) => {
+    if (!this._upgrading && this._socket.writable) this._socket.write(replies);
+  });
   #isDraining = false;
 
   constructor(
@@ -105,13 +108,13 @@ export class ClientConnection extends SMTPConnection {
     const enhanced = this._getEnhancedStatusCode(code, context);
     const prefix = enhanced === '' ? '' : `${enhanced} `;
     const texts = Array.isArray(data) ? data : [data ?? ''];
-    this.#write({ code, lines: texts.map((text) => `${prefix}${text}`) });
-    if (code === 220) this.#flush(); // TLS may begin right behind it
+    this.#replies.write({ code, lines: texts.map((text) => `${prefix}${text}`) });
+    if (code === 220) this.#replies.flush(); // TLS may begin right behind it
     if (code === 421) this.close();
   }
 
   override close(): void {
-    this.#flush();
+    this.#replies.flush();
     super.close();
   }
 
@@ -150,7 +153,7 @@ export class ClientConnection extends SMTPConnection {
 
   override handler_MAIL(command: Buffer, callback: () => void): void {
     this.#answer(async () => {
-      const refusal = this.#login?.mailRefusal;
+      const refusal = this.#login?.mailRefusal(this.secure);
       return refusal ?? this.#relay.mail(command.subarray('MAIL '.length), this.secure);
     }, callback);
   }
@@ -324,31 +327,14 @@ export class ClientConnection extends SMTPConnection {
 
   #endIfDrained(): void {
     if (!this.#isDraining || this.#relay.isInTransaction) return;
-    this.#write(GOING_AWAY);
-    this.#flush();
+    this.#replies.write(GOING_AWAY);
+    this.#replies.flush();
     this._socket.destroySoon(); // does not wait for the client to close its side
   }
 
   #sendReply(reply: Reply): void {
-    this.#write(reply);
+    this.#replies.write(reply);
     if (reply.code === 421) this.close();
-  }
-
-  /** Replies that come together leave together. */
-  #write({ code, lines }: Reply): void {
-    if (this.#unsent === '') process.nextTick(() => this.#flush());
-    for (const [at, line] of lines.entries()) {
-      const separator = at < lines.length - 1 ? '-' : ' ';
-      this.#unsent += `${code}${separator}${line.replaceAll(/\p{Cc}/gu, ' ')}\r\n`;
-    }
-  }
-
-  #flush(): void {
-    const replies = this.#unsent;
-    if (replies === '') return;
-    this.#unsent = '';
-    // While a handshake runs, `_socket` is still the plain one: nothing may be written between its records.
-    if (!this._upgrading && this._socket.writable) this._socket.write(replies);
   }
 
   #admits(foreign: ForeignProtocol | undefined): boolean {

@@ -9,7 +9,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Log } from '../log/log.ts';
 import { ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import type { Accepted, ClientAuth } from './client-auth.ts';
-import { initialResponse, saslExchange, type Fault, type SaslExchange, type Step } from './sasl-exchange.ts';
+import {
+  initialResponse,
+  saslExchange,
+  type ClientMechanism,
+  type Fault,
+  type Proof,
+  type SaslExchange,
+  type Step,
+} from './sasl-exchange.ts';
 
 export interface LoginClient {
   readonly sid: string;
@@ -36,11 +44,11 @@ const DELAY_MS = 1_000;
 const SUCCESS = ownReply([235, '2.7.0'], 'Authentication successful');
 const IN_TRANSACTION = ownReply([503, '5.5.1'], 'A transaction is under way; AUTH comes before MAIL.');
 const ALREADY = ownReply([503, '5.5.1'], 'You are logged in already.');
-const NEEDS_TLS = ownReply(
-  [538, '5.7.11'],
-  'Logging in needs TLS here; the operator accepts clear text with SEALPOST_CLIENT_AUTH_CLEAR_NETWORKS.',
-);
+const NEEDS_TLS =
+  'Logging in needs TLS here; the operator accepts clear text with SEALPOST_CLIENT_AUTH_CLEAR_NETWORKS.';
+const LOGIN_NEEDS_TLS = ownReply([538, '5.7.11'], NEEDS_TLS);
 const TOO_MANY = ownReply([421, '4.7.0'], 'Too many logins of this session have failed.');
+const MAIL_NEEDS_TLS = ownReply([530, '5.7.0'], `This relay takes mail after AUTH only. ${NEEDS_TLS}`);
 const MAIL_NEEDS_LOGIN = ownReply([530, '5.7.0'], 'Log in first: this relay takes mail after AUTH only.');
 
 const FAULTS: { readonly [F in Fault]: Reply } = {
@@ -56,6 +64,7 @@ export class Login {
   #exchange: SaslExchange | undefined;
   #accepted: Accepted | undefined;
   #failures = 0;
+  #isJudging = false;
   readonly #gone = new AbortController();
 
   constructor(auth: LoginRules, client: LoginClient) {
@@ -75,8 +84,9 @@ export class Login {
   }
 
   /** The refusal of MAIL, if it is. */
-  get mailRefusal(): Reply | undefined {
-    return this.#auth.isRequired && this.#accepted === undefined ? MAIL_NEEDS_LOGIN : undefined;
+  mailRefusal(isTls: boolean): Reply | undefined {
+    if (!this.#auth.isRequired || this.#accepted !== undefined) return undefined;
+    return this.#isAllowed(isTls) ? MAIL_NEEDS_LOGIN : MAIL_NEEDS_TLS;
   }
 
   /**
@@ -88,7 +98,7 @@ export class Login {
   async begin(argument: string, { isTls, isInTransaction }: LoginState): Promise<Reply> {
     if (isInTransaction) return IN_TRANSACTION;
     if (this.#accepted !== undefined) return ALREADY;
-    if (!this.#isAllowed(isTls)) return NEEDS_TLS;
+    if (!this.#isAllowed(isTls)) return LOGIN_NEEDS_TLS;
     const [name = '', response, ...more] = argument.trim().split(/ +/);
     const mechanism = this.#auth.mechanisms.find((one) => one === name.toUpperCase());
     if (name === '' || more.length > 0)
@@ -116,7 +126,7 @@ export class Login {
 
   /** The client is gone. */
   end(): void {
-    this.#gone.abort();
+    if (this.#isJudging) this.#gone.abort(); // which makes an exception with its stack: too dear for each session
     this.forget();
   }
 
@@ -128,9 +138,17 @@ export class Login {
     if ('challenge' in step) return { code: 334, lines: [step.challenge] };
     this.#exchange = undefined;
     if ('fault' in step) return FAULTS[step.fault];
-    const { mechanism } = exchange;
+    this.#isJudging = true;
+    try {
+      return await this.#judge(exchange.mechanism, step.proof);
+    } finally {
+      this.#isJudging = false;
+    }
+  }
+
+  async #judge(mechanism: ClientMechanism, proof: Proof): Promise<Reply> {
     const { sid, address, log } = this.#client;
-    const verdict = await this.#auth.judge({ proof: step.proof, address, signal: this.#gone.signal });
+    const verdict = await this.#auth.judge({ proof, address, signal: this.#gone.signal });
     if ('refusal' in verdict) {
       log.emit('login.refused', { sid, client: address, mechanism, reply: replyText(verdict.refusal) });
       return verdict.isCounted ? this.#failed(verdict.refusal) : verdict.refusal;

@@ -43,6 +43,7 @@ test('takes no password in clear text from beyond loopback, and offers no login 
   assert.equal(reply.code, 538);
   assert.match(reply.lines[0] ?? '', /^5\.7\.11 .*SEALPOST_CLIENT_AUTH_CLEAR_NETWORKS/);
   assert.equal(judged.count, 0);
+  assert.match(login.mailRefusal(false)?.lines[0] ?? '', /TLS.*SEALPOST_CLIENT_AUTH_CLEAR_NETWORKS/);
 });
 
 test('takes one in clear text from a network that the operator names', async () => {
@@ -53,7 +54,7 @@ test('takes one in clear text from a network that the operator names', async () 
 
 test('asks for a login before MAIL until there was one, and again after STARTTLS', async () => {
   const { login } = scene();
-  const refusal = (): number | undefined => login.mailRefusal?.code;
+  const refusal = (): number | undefined => login.mailRefusal(true)?.code;
   assert.equal(refusal(), 530);
   await login.begin(PLAIN, OPEN);
   assert.equal(refusal(), undefined);
