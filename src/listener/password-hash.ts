@@ -56,6 +56,8 @@ export function parseHash(text: string): PasswordHash {
   };
   const work = 2 ** parsed.ln * parsed.r * parsed.p;
   if (work < LEAST_WORK) throw new Error('has a hash with parameters that are too weak');
+  // RFC 7914 §2: N is less than 2^(128 · r / 8).
+  if (parsed.ln >= 16 * parsed.r) throw new Error('has a hash with parameters that scrypt does not allow');
   if (work > MOST_WORK || 128 * 2 ** parsed.ln * parsed.r > MOST_MEMORY)
     throw new Error('has a hash with parameters that cost too much time or memory');
   return parsed;

@@ -39,6 +39,7 @@ export function parseUserFile(text: string): ClientUsers {
 }
 
 function addUser(users: Map<string, KeptPassword>, line: string): void {
+  if (line.includes('\ufffd')) throw new Error('has octets that are not UTF-8'); // as reading them left it
   const at = line.indexOf(':');
   if (at < 0) throw new Error('should be name:hash');
   const name = line.slice(0, at).trim();

@@ -36,6 +36,7 @@ const BAD: readonly (readonly [what: string, text: string, words: RegExp])[] = [
   ['parameters that are too weak', `$scrypt$ln=10,r=8,p=1$${SALT}$${HASH}`, /too weak/],
   ['parameters that take too long', `$scrypt$ln=17,r=8,p=99$${SALT}$${HASH}`, /too much/],
   ['parameters that take too much memory', `$scrypt$ln=20,r=8,p=1$${SALT}$${HASH}`, /too much/],
+  ['parameters that scrypt does not allow', `$scrypt$ln=17,r=1,p=1$${SALT}$${HASH}`, /not allow/],
   ['no parameters', `$scrypt$${SALT}$${HASH}`, /hash-password/],
   ['parameters of zero', `$scrypt$ln=15,r=0,p=0$${SALT}$${HASH}`, /too weak/],
   ['a short hash', `$scrypt$ln=15,r=8,p=3$${SALT}$AAAA`, /hash-password/],

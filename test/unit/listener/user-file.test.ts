@@ -37,6 +37,11 @@ test('tells all faults in one go, by line number, and shows nothing of the lines
   );
 });
 
+test('refuses a name or secret in another character set, which nobody could log in with', () => {
+  const text = Buffer.from('a:{PLAIN}größe\n', 'latin1').toString('utf8');
+  assert.throws(() => parseUserFile(text), /line 1 .*UTF-8/);
+});
+
 test('refuses a file without users', () => {
   assert.throws(() => parseUserFile('# nobody yet\n'), /at least one user/);
 });
