@@ -91,7 +91,7 @@ function requireUpstream(text: string, index: number): void {
 async function checkAll(request: Request, found: NamedUpstreams, out: NodeJS.WriteStream): Promise<number> {
   const { settings } = found;
   const isNamedHere = request.upstreams.length > 0;
-  const { targets, named, around, validating } = upstreamsOf(settings, { emit: () => undefined });
+  const { targets, named, around, validating, settled } = upstreamsOf(settings, { emit: () => undefined });
   const diagnostician = new Diagnostician({
     around,
     validating,
@@ -103,6 +103,7 @@ async function checkAll(request: Request, found: NamedUpstreams, out: NodeJS.Wri
   const subjects = [...subjectsOf(targets, found), ...(isNamedHere ? [] : named.flatMap(subjectsOfRoute))];
   if (request.output === 'pin') return printPins(diagnostician, subjects, out);
   const diagnosis = await diagnostician.diagnose(subjects);
+  await settled();
   const text =
     request.output === 'json'
       ? `${JSON.stringify(diagnosis, undefined, 2)}\n`

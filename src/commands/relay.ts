@@ -43,6 +43,7 @@ export class Relay implements Relaying {
   readonly health: HealthProbe;
   readonly #log: Log;
   readonly #pool: HopPool;
+  readonly #settled: () => Promise<void>;
   /** To hold hops ready for; undefined where each client logs in with what is its own. */
   readonly #first: Target | undefined;
   readonly #listeners: readonly { readonly listener: Listener; readonly tls: boolean }[];
@@ -54,7 +55,7 @@ export class Relay implements Relaying {
     part: WorkerNumber,
   ) {
     const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply: onTlsFailure } = settings;
-    const { targets, routes, around } = upstreamsOf(settings, log);
+    const { targets, routes, around, settled } = upstreamsOf(settings, log);
     const pool = new HopPool(new HopOpener(around), limitsFor(settings.hopLimits, part), log);
     const { trace } = settings;
     const addresses = new AddressPolicy(settings);
@@ -63,6 +64,7 @@ export class Relay implements Relaying {
     this.health = new HealthProbe(pool, targets);
     this.#log = log;
     this.#pool = pool;
+    this.#settled = settled;
     this.#first = settings.clientAuth === 'passthrough' ? undefined : targets[0];
     this.#listeners = makeListeners(settings, context, identity);
   }
@@ -103,6 +105,7 @@ export class Relay implements Relaying {
     }, GRACE_MS);
     await Promise.all(this.#listeners.map(async ({ listener }) => listener.stop()));
     await this.#pool.close();
+    await this.#settled();
     clearTimeout(timer);
     return forced;
   }

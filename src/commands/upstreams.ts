@@ -27,6 +27,8 @@ export interface Upstreams {
   readonly around: HopSurroundings;
   /** The one that the operator named, if any. */
   readonly validating: ValidatingResolver | undefined;
+  /** Resolves when nothing is on its way that has to be stored. */
+  readonly settled: () => Promise<void>;
 }
 
 export function upstreamsOf(settings: Settings, log: Log): Upstreams {
@@ -38,7 +40,8 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
     dnsResolver === undefined ? undefined : new ValidatingResolver(dnsResolver, trust.anonymous);
   const machine = new SystemResolver();
   const resolver: NameService = validating ?? machine;
-  const tokensOf = tokenSources(trust.anonymous, log);
+  const made = new Map<OAuthAccount, RenewingToken>();
+  const tokensOf = tokenSources(made, trust.anonymous, log);
   const targetOf = ({ credentials, ...destination }: Destination, itsTrust: Trust): Target => ({
     ...destination,
     trust: itsTrust,
@@ -63,6 +66,9 @@ export function upstreamsOf(settings: Settings, log: Log): Upstreams {
       log,
     },
     validating,
+    settled: async () => {
+      await Promise.all([...made.values()].map(async (tokens) => tokens.settled()));
+    },
   };
 }
 
@@ -83,8 +89,7 @@ function routeTableOf(rules: readonly WrittenRule[], fallback: Route, named: rea
 type TokenSources = (account: OAuthAccount) => RenewingToken;
 
 /** One for each account, whatever number of targets has it. */
-function tokenSources(trust: Trust, log: Log): TokenSources {
-  const made = new Map<OAuthAccount, RenewingToken>();
+function tokenSources(made: Map<OAuthAccount, RenewingToken>, trust: Trust, log: Log): TokenSources {
   return (account) => {
     const known = made.get(account) ?? new RenewingToken(account, { fetch: httpsFetch(trust), log });
     made.set(account, known);

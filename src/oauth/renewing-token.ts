@@ -102,6 +102,11 @@ export class RenewingToken {
     this.#current = undefined;
   }
 
+  /** Resolves when no refresh token is on its way: the one that was used for it may count no more. */
+  async settled(): Promise<void> {
+    if (this.#account.grant.kind === 'refresh-token') await this.#renewal?.catch(() => undefined); // it was told
+  }
+
   async #renewed(): Promise<Secret> {
     this.#renewal ??= this.#renewUnlessResting().finally(() => (this.#renewal = undefined));
     return this.#renewal;
@@ -140,8 +145,9 @@ export class RenewingToken {
     this.#tried = login?.refreshToken.reveal();
     if (login === undefined) throw new TokenError('token-login-missing', this.#store.file);
     const reply = await this.#endpoint.refresh(login.refreshToken, signal);
-    const { refreshToken } = reply;
-    if (refreshToken !== undefined && refreshToken.reveal() !== this.#tried)
+    const { refreshToken = login.refreshToken } = reply;
+    // One that could not be stored before is still to be stored.
+    if (refreshToken.reveal() !== this.#tried || login === this.#unstored?.login)
       await this.#keep({ refreshToken, seed: login.seed });
     return reply;
   }

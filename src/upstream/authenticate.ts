@@ -1,13 +1,14 @@
 /**
  * AUTH inside TLS (RFC 4954): chooses a mechanism and speaks it to its end.
  *
- * Guarantees: one mechanism for one hop, whatever comes of it; where a mechanism wants a proof of the server, its 235 is
- * not believed without.
+ * Guarantees: one mechanism for one hop, whatever comes of it; a password is offered once, a token once more only where a
+ * fresh one has taken its place; where a mechanism wants a proof of the server, its 235 is not believed without.
  */
 import type { Capabilities } from '../protocol/capabilities.ts';
 import { CommandLine } from '../protocol/command.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { isRefusal, type Reply } from '../protocol/reply.ts';
+import type { Secret } from '../protocol/secret.ts';
 import type { ChannelBinding } from '../tls/channel-binding.ts';
 import type { Channel } from './channel.ts';
 import { chooseMechanism, chooseTokenMechanism } from './sasl/choose.ts';
@@ -44,15 +45,70 @@ export async function authenticate(
   credentials: Credentials,
   { timeoutMs, binding }: AuthenticationOptions,
 ): Promise<MechanismName | undefined> {
-  const chosen =
-    credentials.kind === 'token'
-      ? await withToken(capabilities, credentials, timeoutMs)
-      : guarded(undefined, () => chooseMechanism(capabilities.authMechanisms, credentials, binding));
+  if (credentials.kind === 'token') return withToken(channel, capabilities, credentials, timeoutMs);
+  const chosen = guarded(undefined, () => chooseMechanism(capabilities.authMechanisms, credentials, binding));
   if (chosen === 'certificate-alone') return undefined;
-  if (chosen === undefined)
-    throw new RelayError({ kind: 'auth', phase: 'auth', reason: 'no-common-mechanism' });
-  const { mechanism, onRefused } =
-    'mechanism' in chosen ? chosen : { mechanism: chosen, onRefused: undefined };
+  if (chosen === undefined) throw noCommonMechanism();
+  const secrets = credentials.kind === 'password' ? [credentials.password.reveal()] : [];
+  return speak(channel, chosen, secrets, timeoutMs);
+}
+
+/**
+ * Nobody is asked for a token that could not be said. One that is refused before its time may have been revoked: where
+ * there is a fresh one, it is tried at once, so that no client hears of it.
+ *
+ * @throws {RelayError} auth, or what the channel throws
+ */
+async function withToken(
+  channel: Channel<'AUTH'>,
+  { authMechanisms }: Capabilities,
+  credentials: Credentials & { readonly kind: 'token' },
+  timeoutMs: () => number,
+): Promise<MechanismName> {
+  const make = chooseTokenMechanism(authMechanisms, credentials);
+  if (make === undefined) throw noCommonMechanism();
+  const { tokens } = credentials;
+  const current = async (): Promise<Secret> =>
+    tokens.accessToken(AbortSignal.timeout(Math.max(0, Math.floor(timeoutMs()))));
+  const logIn = async (token: Secret): Promise<MechanismName> => {
+    const mechanism = guarded(undefined, () => make(token));
+    try {
+      return await speak(channel, mechanism, [], timeoutMs);
+    } catch (error) {
+      if (isRefusedForGood(error)) tokens.refused(token);
+      throw error;
+    }
+  };
+  const token = await current();
+  try {
+    return await logIn(token);
+  } catch (error) {
+    const fresh = isRefusedForGood(error) ? await current() : token;
+    if (fresh === token) throw error;
+    return logIn(fresh);
+  }
+}
+
+function isRefusedForGood(error: unknown): boolean {
+  if (!(error instanceof RelayError) || error.failure.kind !== 'auth') return false;
+  return (error.failure.reply?.code ?? 0) >= 500;
+}
+
+function noCommonMechanism(): RelayError {
+  return new RelayError({ kind: 'auth', phase: 'auth', reason: 'no-common-mechanism' });
+}
+
+/**
+ * One exchange from AUTH to its verdict.
+ *
+ * @param secrets that must not be shown of a refusal, beside what is sent
+ */
+async function speak(
+  channel: Channel<'AUTH'>,
+  mechanism: Mechanism,
+  secrets: readonly string[],
+  timeoutMs: () => number,
+): Promise<MechanismName> {
   const sent: string[] = [];
   const reply = await converse(channel, mechanism, sent, timeoutMs);
   if (reply.code === 235) {
@@ -60,31 +116,7 @@ export async function authenticate(
     return mechanism.name;
   }
   if (!isRefusal(reply)) throw channel.desynchronised('auth', reply);
-  if (reply.code >= 500) onRefused?.();
-  const password = credentials.kind === 'password' ? [credentials.password.reveal()] : [];
-  throw refusal(mechanism, reply, [...password, ...sent, ...(mechanism.proofs ?? [])]);
-}
-
-interface TokenLogin {
-  readonly mechanism: Mechanism;
-  readonly onRefused: () => void;
-}
-
-/**
- * Nobody is asked for a token that could not be said.
- *
- * @throws {RelayError} auth
- */
-async function withToken(
-  { authMechanisms }: Capabilities,
-  credentials: Credentials & { readonly kind: 'token' },
-  timeoutMs: () => number,
-): Promise<TokenLogin | undefined> {
-  const make = chooseTokenMechanism(authMechanisms, credentials);
-  if (make === undefined) return undefined;
-  const { tokens } = credentials;
-  const token = await tokens.accessToken(AbortSignal.timeout(Math.max(0, Math.floor(timeoutMs()))));
-  return { mechanism: guarded(undefined, () => make(token)), onRefused: () => tokens.refused(token) };
+  throw refusal(mechanism, reply, [...secrets, ...sent, ...(mechanism.proofs ?? [])]);
 }
 
 /** @param secrets what must not be shown of the answer */

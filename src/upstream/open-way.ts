@@ -9,10 +9,9 @@ import type { Socket } from 'node:net';
 import type { Log } from '../log/log.ts';
 import { newId } from '../log/id.ts';
 import { RelayError } from '../protocol/failure.ts';
-import { hasTlsReason } from '../tls/classify.ts';
 import { connectTcp } from '../tls/connect-tcp.ts';
 import { anchorIn, type UsableRecords } from '../tls/dane.ts';
-import { FIRST_OCTET_MS, isStall, type Patience } from '../tls/handshake-end.ts';
+import { NO_SERVER_HELLO, type Patience } from '../tls/handshake-end.ts';
 import type { PeerIdentity, Proof } from '../tls/peer-identity.ts';
 import { presentedChain, type PresentedChain } from '../tls/presented-chain.ts';
 import { VerifiedTls } from '../tls/verified-tls.ts';
@@ -41,6 +40,9 @@ export interface HopSurroundings {
   readonly stalls: StallMemory;
   readonly log: Log;
 }
+
+/** How long a server may take to say anything at all to a large ClientHello, before a small one is tried. */
+const FIRST_OCTET_MS = 5_000;
 
 export class WayOpener {
   readonly #target: Target;
@@ -93,7 +95,7 @@ export class WayOpener {
     try {
       if (endEntity.length > 0) return await this.#prove(located, { by: 'dane-ee', records: endEntity });
     } catch (error) {
-      if (anchors.length === 0 || !hasTlsReason(error, 'tlsa-mismatch')) throw error;
+      if (anchors.length === 0 || !isMismatch(error)) throw error;
     }
     const { certificates } = await this.#look(located);
     const anchor = anchorIn(certificates, anchors);
@@ -176,6 +178,18 @@ export class WayOpener {
   get #ms(): number {
     return Math.round(performance.now() - this.#began);
   }
+}
+
+function isMismatch(error: unknown): boolean {
+  return hasReason(error, 'tlsa-mismatch');
+}
+
+function isStall(error: unknown): boolean {
+  return hasReason(error, NO_SERVER_HELLO);
+}
+
+function hasReason(error: unknown, reason: string): boolean {
+  return error instanceof RelayError && error.failure.kind === 'tls' && error.failure.reason === reason;
 }
 
 function tlsaMismatch(): RelayError {

@@ -103,6 +103,12 @@ export class AuthorizationServer {
     return found !== undefined;
   }
 
+  /** Whether it gave out that refresh token and would take it. */
+  async isRefreshable(refreshToken: string): Promise<boolean> {
+    const found = await this.#running.RefreshToken.find(refreshToken);
+    return found !== undefined && found.consumed === undefined;
+  }
+
   async revoke(refreshToken: string): Promise<void> {
     await (await this.#running.RefreshToken.find(refreshToken))?.destroy();
   }

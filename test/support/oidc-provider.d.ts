@@ -8,6 +8,8 @@ declare module 'oidc-provider' {
   /** A stored token; the value of an opaque one is its `jti`. */
   interface StoredToken {
     readonly jti: string;
+    /** When it was used, of one that counts once. */
+    readonly consumed?: number;
     save(): Promise<string>;
     destroy(): Promise<void>;
   }

@@ -30,6 +30,8 @@ interface Turn {
 
 export class TokenUpstream {
   readonly logins: TokenLogin[] = [];
+  /** Tokens that it does not take any more, whatever the authorization server says. */
+  readonly revoked = new Set<string>();
   /** Refuses every token when set. */
   isStubborn = false;
   /** Repeats in its refusal what it was sent, in the challenge and after it. */
@@ -64,7 +66,7 @@ export class TokenUpstream {
       fields.find((field) => field.startsWith('auth=Bearer '))?.slice('auth=Bearer '.length) ?? '';
     const saslName = /^n,a=([^,]*),$/.exec(head)?.[1];
     const user = saslName?.replaceAll('=2C', ',').replaceAll('=3D', '=') ?? head.replace(/^user=/, '');
-    const isAccepted = !this.isStubborn && (await this.#server.isValid(token));
+    const isAccepted = !this.isStubborn && !this.revoked.has(token) && (await this.#server.isValid(token));
     const { mechanism, commandOctets } = turn;
     const login: TokenLogin = {
       mechanism,
