@@ -111,9 +111,11 @@ async function callback(server: Server, state: string, signal: AbortSignal): Pro
   const onAbort = (): void => reject(new LoginError('expired'));
   signal.addEventListener('abort', onAbort, { once: true });
   server.on('request', (request, response) => {
-    const { searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1');
-    if (request.method !== 'GET' || searchParams.get('state') !== state)
+    // Anybody on this machine can ask anything here, such as `GET //`, which is no URL.
+    const asked = URL.parse(request.url ?? '', 'http://127.0.0.1');
+    if (request.method !== 'GET' || asked?.searchParams.get('state') !== state)
       return answer(response, 404, 'There is nothing here.');
+    const { searchParams } = asked;
     const isRefused = searchParams.has('error');
     answer(
       response,

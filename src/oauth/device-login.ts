@@ -13,9 +13,10 @@ import {
 
 import { printable } from '../protocol/printable.ts';
 import { Secret } from '../protocol/secret.ts';
-import { HttpsError } from '../tls/https-fetch.ts';
 import { LoginError, refreshTokenOf } from './login-error.ts';
+import { asTokenError } from './refusal.ts';
 import { tokenReply, type Speaker, type TokenEndpoint } from './token-endpoint.ts';
+import { TokenError } from './token-error.ts';
 
 /** What the person has to do. */
 export interface DevicePrompt {
@@ -32,6 +33,9 @@ const SLOWER_S = 5;
 
 /** No provider lets a code live longer. */
 const LONGEST_S = 3_600;
+
+/** Questions one after the other that may stay without an answer: somebody is at a browser meanwhile. */
+const MOST_MISSED = 4;
 
 /**
  * @param tell is called once, with what to do
@@ -79,24 +83,33 @@ async function poll(
   code: Secret,
   { intervalS, seconds, signal }: Pace,
 ): Promise<Secret> {
-  const end = Date.now() + seconds * 1_000;
+  const end = performance.now() + seconds * 1_000;
   let waitS = intervalS;
-  while (Date.now() < end) {
-    await delay(waitS * 1_000, undefined, { signal });
+  let missed = 0;
+  for (;;) {
+    await delay(Math.max(0, Math.min(waitS * 1_000, end - performance.now())), undefined, { signal });
+    if (performance.now() >= end) throw new LoginError('expired');
     try {
       const response = await deviceCodeGrantRequest(server, client, auth, code.reveal(), options);
       return refreshTokenOf(tokenReply(await processDeviceCodeResponse(server, client, response)));
     } catch (error) {
-      waitS = nextWait(error, waitS);
+      missed = isMissing(error) ? missed + 1 : 0;
+      if (missed === MOST_MISSED) throw error;
+      // RFC 8628 §3.5: back off exponentially when there is no answer.
+      waitS = missed > 0 ? waitS * 2 : nextWait(error, waitS);
     }
   }
-  throw new LoginError('expired');
+}
+
+/** Whether no answer came, or none of RFC 6749. */
+function isMissing(error: unknown): boolean {
+  const meaning = asTokenError(error, []);
+  if (!(meaning instanceof TokenError)) return false;
+  return meaning.reason === 'token-endpoint-unreachable' || meaning.reason === 'token-endpoint-failed';
 }
 
 /** @returns seconds until the next question @throws the error, or what it means, when there is none */
 function nextWait(error: unknown, waitS: number): number {
-  // RFC 8628 §3.5: back off exponentially when a connection times out.
-  if (error instanceof HttpsError && error.reason === 'timeout') return waitS * 2;
   if (!(error instanceof ResponseBodyError)) throw error;
   switch (error.error) {
     case 'authorization_pending':

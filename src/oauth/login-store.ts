@@ -7,7 +7,7 @@
  * once is not used twice.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { chown, mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -45,12 +45,19 @@ export class LoginStore {
    */
   async read(): Promise<StoredLogin | undefined> {
     try {
+      await this.#closeToOthers();
       return parsed(await readFile(this.file, 'utf8'));
     } catch (error) {
       const code = codeOf(error);
       if (code === 'ENOENT' || (code !== undefined && this.#isDispensable)) return undefined;
       throw this.#unusable(error);
     }
+  }
+
+  /** A file that came by another way, such as a copy from another machine, may have been opened to others by it. */
+  async #closeToOthers(): Promise<void> {
+    const { mode } = await stat(this.file);
+    if ((mode & 0o077) !== 0) await chmod(this.file, 0o600).catch(() => undefined); // it may be somebody else's
   }
 
   /** @throws {TokenError} token-state-unusable */
@@ -88,7 +95,8 @@ export class LoginStore {
         await delay(LOCK_POLL_MS, undefined, { signal });
       }
     } catch (error) {
-      if (signal.aborted) throw new TokenError('token-endpoint-unreachable', 'timeout');
+      if (signal.aborted)
+        throw new TokenError('token-state-unusable', `${this.#lock}: another process has it`);
       if (!this.#isDispensable) throw this.#unusable(error);
     }
   }
@@ -192,7 +200,7 @@ async function isMade(directory: string): Promise<boolean> {
 async function isStale(directory: string): Promise<boolean> {
   try {
     const { mtimeMs } = await stat(directory);
-    return Date.now() - mtimeMs > STALE_MS;
+    return Math.abs(Date.now() - mtimeMs) > STALE_MS; // one from the future is from before the clock was set right
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false;
     throw error;

@@ -19,8 +19,14 @@ export function parseServiceAccount(json: string): ServiceAccountFile {
     throw new Error('should name the JSON key file of a service account, with client_email and private_key');
   return {
     account: { email, key: rsaKey(pem), keyId: typeof keyId === 'string' ? keyId : undefined },
-    tokenUrl: typeof tokenUrl === 'string' ? tokenUrl : undefined,
+    tokenUrl: tokenUrl === undefined ? undefined : httpsUrl(tokenUrl),
   };
+}
+
+function httpsUrl(text: unknown): string {
+  const url = typeof text === 'string' ? URL.parse(text) : null;
+  if (url?.protocol === 'https:' && url.username === '' && url.password === '') return url.href;
+  throw new Error('should name a service account file whose token_uri is an https:// URL');
 }
 
 function objectOf(json: string): Readonly<Record<string, unknown>> {

@@ -51,11 +51,7 @@ export class TokenEndpoint {
 
   constructor(account: OAuthAccount, fetch: HttpsFetch) {
     this.#account = account;
-    this.#fetch = async (url, init) => {
-      const response = await fetch(url, init);
-      response.headers.delete('www-authenticate'); // with it the library leaves the body unread, which tells more
-      return response;
-    };
+    this.#fetch = async (url, init) => withoutDistraction(await fetch(url, init));
   }
 
   /** For the log and for people. */
@@ -145,6 +141,32 @@ export class TokenEndpoint {
   failure(error: unknown, sent: readonly Secret[] = []): unknown {
     const { clientProof } = this.#account;
     return asTokenError(error, [...sent, ...(clientProof.kind === 'secret' ? [clientProof.secret] : [])]);
+  }
+}
+
+/**
+ * A response without what the library would stumble over though it says nothing to us.
+ *
+ * With a WWW-Authenticate field it leaves the body unread, which tells more. An ID token, which comes for a login that was
+ * made elsewhere with the scope openid, would have to be from an issuer that we do not know; and some providers say null
+ * for what they do not give.
+ */
+async function withoutDistraction(response: Response): Promise<Response> {
+  const { status, headers } = response;
+  headers.delete('www-authenticate');
+  if (status !== 200) return response;
+  const text = await response.text();
+  return new Response(withoutIdToken(text), { status, headers });
+}
+
+function withoutIdToken(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return text;
+    const fields = Object.entries(value).filter(([name, one]) => name !== 'id_token' && one !== null);
+    return JSON.stringify(Object.fromEntries(fields));
+  } catch {
+    return text; // the library says what is wrong with it
   }
 }
 

@@ -61,11 +61,6 @@ export function asTlsFailure(error: unknown): RelayError {
   );
 }
 
-/** Whether it is a failure of TLS with this reason. */
-export function hasTlsReason(error: unknown, reason: string): boolean {
-  return error instanceof RelayError && error.failure.kind === 'tls' && error.failure.reason === reason;
-}
-
 /** The `code` that Node puts on its errors. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;

@@ -6,8 +6,6 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-import { hasTlsReason } from './classify.ts';
-
 /** Why a handshake is no proof. `code` becomes the failure-reason-code. */
 export class HandshakeError extends Error {
   readonly code: string;
@@ -20,14 +18,6 @@ export class HandshakeError extends Error {
 
 /** The server has not said anything at all: a large ClientHello may have been lost on the way. */
 export const NO_SERVER_HELLO = 'no-server-hello';
-
-/** How long a server may take to say anything at all to a large ClientHello, before a small one is tried. */
-export const FIRST_OCTET_MS = 5_000;
-
-/** Whether it is worth another try, with a small ClientHello. */
-export function isStall(error: unknown): boolean {
-  return hasTlsReason(error, NO_SERVER_HELLO);
-}
 
 export interface Patience {
   /** Ends the attempt. */

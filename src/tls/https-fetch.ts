@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream';
 import { RelayError } from '../protocol/failure.ts';
 import { errorCode } from './classify.ts';
 import { connectTcp } from './connect-tcp.ts';
-import { FIRST_OCTET_MS, isStall, type Patience } from './handshake-end.ts';
+import { NO_SERVER_HELLO, type Patience } from './handshake-end.ts';
 import { referenceIdentifier, type ReferenceIdentifier } from './reference-identifier.ts';
 import type { Trust } from './trust.ts';
 import { VerifiedTls } from './verified-tls.ts';
@@ -23,6 +23,9 @@ const RESPONSE_OCTETS = 262_144;
 
 /** For one request, from the name to the last octet. */
 const REQUEST_MS = 20_000;
+
+/** How long a server may take to say anything at all to a large ClientHello, before a small one is tried. */
+const FIRST_OCTET_MS = 5_000;
 
 /** What a library gives with the URL. */
 export interface HttpsRequest {
@@ -96,7 +99,9 @@ async function verifiedStream(url: URL, trust: Trust, signal: AbortSignal): Prom
   try {
     return await handshake(url, reference, trust, { signal, firstOctetMs: FIRST_OCTET_MS });
   } catch (error) {
-    if (!isStall(error)) throw error;
+    const isStall =
+      error instanceof RelayError && error.failure.kind === 'tls' && error.failure.reason === NO_SERVER_HELLO;
+    if (!isStall) throw error;
     return handshake(url, reference, classical, { signal });
   }
 }

@@ -46,7 +46,6 @@ export class Trust {
   readonly anchored: SecureContext;
   readonly #options: TrustOptions;
   readonly #anchors: readonly string[];
-  #anonymous: Trust | undefined;
   #classical: Trust | undefined;
 
   constructor(options: TrustOptions = {}, anchors = anchorsOf(options)) {
@@ -68,8 +67,7 @@ export class Trust {
   /** The same for a server that our certificate is not for. */
   get anonymous(): Trust {
     if (this.#options.clientIdentity === undefined) return this;
-    this.#anonymous ??= new Trust({ ...this.#options, clientIdentity: undefined }, this.#anchors);
-    return this.#anonymous;
+    return new Trust({ ...this.#options, clientIdentity: undefined }, this.#anchors);
   }
 
   /**

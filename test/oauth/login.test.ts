@@ -4,8 +4,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as allText } from 'node:stream/consumers';
 import { after, beforeEach, suite, test } from 'node:test';
 
 import { AuthorizationServer, SCOPE } from '../support/authorization-server.ts';
@@ -109,6 +111,8 @@ suite('sealpost login', { timeout: 120_000 }, async () => {
     assert.match(redirect, /^http:\/\/127\.0\.0\.1:\d+$/);
     const forged = await fetch(`${redirect}/?code=stolen&state=guessed`);
     assert.equal(forged.status, 404);
+    for (const target of ['/favicon.ico', '//', 'http://[/'])
+      assert.match(await askedRaw(redirect, target), /^HTTP\/1\.1 4\d\d /, target);
     assert.match(await person().goThrough(url.href), /close this window/);
     assert.equal(await ended(process), 0, process.output);
     assertKept(process);
@@ -140,6 +144,41 @@ suite('sealpost login', { timeout: 120_000 }, async () => {
     await fetch(`${url.searchParams.get('redirect_uri')}/?error=access_denied&state=${state}`);
     assert.equal(await ended(process), 69);
     assert.match(process.output, /the login was refused in the browser; run it again/);
+  });
+
+  test('goes on asking when the provider is away for a moment, and gives up when it stays away', async () => {
+    const answers: (number | string)[] = [503, 'authorization_pending', 'none', 502, 302, 503];
+    const asked: (number | string)[] = [];
+    hurry();
+    const { intercept: hurried } = server;
+    server.intercept = async (request, response) => {
+      if (request.url !== '/token') return (await hurried?.(request, response)) ?? false;
+      const answer = answers[asked.length] ?? 'too many';
+      asked.push(answer);
+      if (answer === 'none') request.socket.destroy();
+      else if (typeof answer === 'number') response.writeHead(answer).end('<html>');
+      else response.writeHead(400, { 'content-type': 'application/json' }).end(`{"error":"${answer}"}`);
+      return true;
+    };
+    const process = runSealpost(['login'], variables);
+    assert.equal(await ended(process), 69);
+    assert.deepEqual(asked, answers);
+    assert.match(process.output, /gives no token at present \(HTTP 503\)/);
+  });
+
+  test('ends when the code has expired, however long the provider asks to wait', async () => {
+    server.intercept = (request, response) => {
+      if (request.url !== '/device/auth') return false;
+      const given = { device_code: 'd', user_code: 'u', verification_uri: 'https://localhost/device' };
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ ...given, expires_in: 1, interval: 1e12 }));
+      return true;
+    };
+    server.tokenRequests.splice(0);
+    const process = runSealpost(['login'], variables);
+    assert.equal(await ended(process), 69);
+    assert.match(process.output, /nobody logged in in time/);
+    assert.deepEqual(server.tokenRequests, []);
   });
 
   test('slows down when the provider says so, and ends when the code has expired', async () => {
@@ -194,6 +233,14 @@ suite('sealpost login', { timeout: 120_000 }, async () => {
     assert.match(process.output, /^Usage: sealpost login/);
   });
 });
+
+/** The answer to a request whose target no browser would send. */
+async function askedRaw(url: string, target: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  socket.write(`GET ${target} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+  return allText(socket);
+}
 
 async function ended(process: RelayProcess): Promise<number | null> {
   if (process.child.exitCode === null) await once(process.child, 'close');

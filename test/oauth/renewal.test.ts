@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,10 +16,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, beforeEach, suite, test } from 'node:test';
+import { after, beforeEach, mock, suite, test } from 'node:test';
 
 import type { OAuthAccount } from '../../src/oauth/account.ts';
 import { LoginStore } from '../../src/oauth/login-store.ts';
+import { TokenError } from '../../src/oauth/token-error.ts';
 import { Secret } from '../../src/protocol/secret.ts';
 import { CLIENT_SECRET } from '../support/authorization-server.ts';
 import { OAuthBed, USER } from '../support/oauth-bed.ts';
@@ -176,6 +178,60 @@ suite('a stored login', async () => {
     utimesSync(lock, new Date(0), new Date(0));
     assert.ok(await server.isValid(await bed.token(bed.tokens(account))));
     assert.ok(!existsSync(lock));
+  });
+
+  test('is renewed though a lock was left behind before the clock was set right', async () => {
+    const { account, store } = await newAccount();
+    const lock = store.file.replace(/json$/, 'lock');
+    mkdirSync(lock);
+    const ahead = new Date(Date.now() + 3_600_000);
+    utimesSync(lock, ahead, ahead);
+    assert.ok(await server.isValid(await bed.token(bed.tokens(account))));
+  });
+
+  test('that another process does not let go of is a failure that says so', async () => {
+    const { store } = await newAccount();
+    const free = Promise.withResolvers<void>();
+    const holding = store.exclusively(AbortSignal.timeout(5_000), async () => free.promise);
+    await assert.rejects(
+      store.exclusively(AbortSignal.timeout(100), async () => undefined),
+      {
+        reason: 'token-state-unusable',
+        detail: `${store.file.replace(/json$/, 'lock')}: another process has it`,
+      },
+    );
+    free.resolve();
+    await holding;
+  });
+
+  test('that others may read is closed to them when it is read', async () => {
+    const { store } = await newAccount();
+    chmodSync(store.file, 0o644);
+    assert.ok(await store.read());
+    assert.equal(statSync(store.file).mode & 0o777, 0o600);
+  });
+
+  test('that could not be written is written when it can be, though no newer one came since', async () => {
+    const { account, store } = await newAccount();
+    const tokens = bed.tokens(account);
+    const first = (await store.read())?.refreshToken.reveal();
+    const write = mock.method(LoginStore.prototype, 'write', async () => {
+      throw new TokenError('token-state-unusable', 'ENOSPC');
+    });
+    await bed.token(tokens);
+    assert.equal((await store.read())?.refreshToken.reveal(), first);
+    write.mock.restore();
+    server.intercept = (_request, response) => {
+      const body = { access_token: 'again', token_type: 'Bearer', expires_in: 60 };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      return true;
+    };
+    bed.now += 60 * MINUTE;
+    await bed.token(tokens);
+    server.intercept = undefined;
+    const kept = (await store.read())?.refreshToken.reveal() ?? '';
+    assert.notEqual(kept, first);
+    assert.ok(await server.isRefreshable(kept));
   });
 
   test('that is over is replaced by a new one at once', async () => {
