@@ -97,6 +97,16 @@ export interface Events {
     readonly octets: number;
     readonly ms: number;
   };
+  /** The upstream does not take it now: it is kept. */
+  'message.spooled': {
+    readonly sid: string;
+    readonly tid: string;
+    readonly failure: Failure['kind'];
+    /** Those that it is kept for. */
+    readonly recipients: number;
+    readonly octets: number;
+    readonly ms: number;
+  };
   /** The client left, reset or went silent before the message was complete. */
   'transaction.abandoned': TransactionIds & { readonly octets: number; readonly ms: number };
   /** Its lines have its number in a field `worker`. */
@@ -158,6 +168,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'message.signed': 'warn',
   'recipient.refused': 'info',
   'transaction.unknown': 'error',
+  'message.spooled': 'warn',
   'transaction.abandoned': 'warn',
   'worker.started': 'info',
   'worker.ended': 'error',

@@ -9,12 +9,14 @@ import type { Log } from '../log/log.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
+import type { Spool } from '../spool/spool.ts';
 import type { Body } from '../upstream/body.ts';
 import { mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from '../upstream/parameters.ts';
 import type { HopPool, Lease, Wanted } from '../upstream/pool.ts';
 import type { RefusalHint } from '../upstream/target.ts';
 import type { Transaction } from '../upstream/transaction.ts';
 import type { LineEndingRule } from './content.ts';
+import type { Delivering } from './delivering.ts';
 import { failureReply, INTERNAL_ERROR, mirrored, type TlsFailureReply } from './failure-reply.ts';
 import type { HeaderRules } from './outgoing-header.ts';
 import { RecipientLimits } from './recipient-limits.ts';
@@ -31,6 +33,8 @@ export interface RelayContext extends HeaderRules {
   readonly lineEndings: LineEndingRule;
   readonly onTlsFailure: TlsFailureReply;
   readonly requireTls: RequireTlsRule;
+  /** Undefined where what an upstream does not take is left to the client. */
+  readonly spool?: Spool | undefined;
 }
 
 /** One transaction: its session, its id, what MAIL says, and where it goes. */
@@ -44,7 +48,7 @@ export interface DeliveryOrder {
   readonly signal: AbortSignal;
 }
 
-export class Delivery {
+export class Delivery implements Delivering {
   readonly #context: RelayContext;
   readonly #order: DeliveryOrder;
   readonly #began = performance.now();
@@ -90,13 +94,12 @@ export class Delivery {
     return this.#recipients > 0;
   }
 
-  /** The largest message that may come. */
   get maxOctets(): number {
     const { maxOctets } = this.#context;
     return Math.min(maxOctets, this.#lease.hop.capabilities.maxMessageOctets ?? maxOctets);
   }
 
-  /** Sends a RCPT up and gives the upstream's reply, or that of the failure that ended the transaction. */
+  /** Sends it up. @returns the upstream's reply, or that of the failure that ended the transaction */
   async rcpt(argument: PathArgument): Promise<Answer> {
     if (this.#outcome !== undefined) return this.#outcome;
     const { limits } = this.#lease.hop.capabilities;
@@ -128,7 +131,6 @@ export class Delivery {
     }
   }
 
-  /** Begins the content. @returns where it goes, or the refusal */
   async data(): Promise<Body | Answer> {
     if (this.#outcome !== undefined) return this.#outcome;
     try {
@@ -138,7 +140,6 @@ export class Delivery {
     }
   }
 
-  /** The upstream took the message. @param octets as the client sent them */
   delivered(reply: Reply, octets: number): Reply {
     this.#outcome = { reply: mirrored(reply) };
     const delivered = { reply: replyText(reply), recipients: this.#recipients, octets, ms: this.#ms };
@@ -147,11 +148,6 @@ export class Delivery {
     return this.#outcome.reply;
   }
 
-  /**
-   * The client gave the transaction up. An unfinished message is cut off, never ended.
-   *
-   * @param octets of content that came; undefined where none could
-   */
   async abandon(octets?: number): Promise<void> {
     if (this.#outcome !== undefined) return;
     this.#outcome = { reply: INTERNAL_ERROR }; // nobody is there to hear it
@@ -160,7 +156,6 @@ export class Delivery {
     await this.#giveBack();
   }
 
-  /** Ends the transaction with a failure. @param octets of content that came */
   fail(error: unknown, octets?: number): Answer {
     if (this.#outcome !== undefined) return this.#outcome;
     const { ids } = this;

@@ -8,9 +8,11 @@ import type { Log } from '../log/log.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { replyText, type Reply } from '../protocol/reply.ts';
+import type { Spool } from '../spool/spool.ts';
 import { asksRequireTls } from '../upstream/parameters.ts';
 import type { RefusalHint } from '../upstream/target.ts';
 import { failureReply, INTERNAL_ERROR, type TlsFailureReply } from './failure-reply.ts';
+import { isTransient } from './transient-failure.ts';
 import { replyInWordsOf } from './upstream-words.ts';
 
 /** What the client is told, and why. */
@@ -23,6 +25,8 @@ export interface Answer {
 export interface Telling {
   readonly log: Log;
   readonly onTlsFailure: TlsFailureReply;
+  /** Where there is one, what may pass by itself refuses nobody: the message is kept. */
+  readonly spool?: Spool | undefined;
 }
 
 export interface TransactionIds {
@@ -45,7 +49,7 @@ export interface Refused {
   readonly ms: number;
 }
 
-export function refuse(error: unknown, refused: Refused, { log, onTlsFailure }: Telling): Answer {
+export function refuse(error: unknown, refused: Refused, { log, onTlsFailure, spool }: Telling): Answer {
   if (!(error instanceof RelayError)) {
     log.emit('internal.error', describeError(error));
     return { reply: INTERNAL_ERROR };
@@ -54,7 +58,7 @@ export function refuse(error: unknown, refused: Refused, { log, onTlsFailure }: 
   // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
   const onTls = asksRequireTls(refused.argument) ? 'permanent' : onTlsFailure;
   const reply = replyInWordsOf(refused.upstream, failureReply(failure, onTls, refused.hints));
-  report(failure, reply, refused, log);
+  if (spool === undefined || !isTransient(failure)) report(failure, reply, refused, log);
   return { reply, failure };
 }
 

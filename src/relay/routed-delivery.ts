@@ -9,14 +9,17 @@ import { newId } from '../log/id.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { ownReply, replyText, type Reply } from '../protocol/reply.ts';
-import { Delivery, type RelayContext } from './delivery.ts';
+import type { Delivering } from './delivering.ts';
+import { Delivery, type DeliveryOrder, type RelayContext } from './delivery.ts';
 import { INTERNAL_ERROR } from './failure-reply.ts';
 import { refuse, type Answer } from './refuse.ts';
 import { isRefusal, type RecipientRoutes, type Route, type RouteRefusal } from './routes.ts';
+import { SpoolingDelivery } from './spooling-delivery.ts';
 import type { Arrival } from './trace-header.ts';
 import { Transfer } from './transfer.ts';
 
 const SECURED = ownReply([250, '2.1.0'], 'Sender ok, the hop to the upstream is secured');
+const KEPT_IF_NEED_BE = ownReply([250, '2.1.0'], 'Sender ok, the message is kept until there is an upstream');
 const RECIPIENT_DECIDES = ownReply([250, '2.1.0'], 'Sender ok, the recipient decides which upstream it is');
 const OTHER_UPSTREAM = ownReply(
   [452, '4.5.3'],
@@ -38,10 +41,10 @@ export class RoutedDelivery {
   readonly #beginning: Beginning;
   readonly #routes: RecipientRoutes;
   /** What became of each route that was asked for, in that order: one delivery at most, and refusals. */
-  readonly #openings = new Map<Route, Promise<Delivery | Reply>>();
+  readonly #openings = new Map<Route, Promise<Delivering | Reply>>();
   /** Answers to recipients of the delivery, kept where another route may want to know them. */
   readonly #asked: Promise<Answer>[] = [];
-  #served: { readonly route: Route; readonly delivery: Delivery } | undefined;
+  #served: { readonly route: Route; readonly delivery: Delivering } | undefined;
 
   constructor(context: RelayContext, routes: RecipientRoutes, beginning: Beginning) {
     this.#context = context;
@@ -56,9 +59,9 @@ export class RoutedDelivery {
     if (isRefusal(common))
       return this.#refuse(new RelayError({ kind: 'policy', subject: 'sender', reason: common.sentence }));
     const opened = await this.#openingOf(common);
-    if (!(opened instanceof Delivery)) return opened;
+    if (isReply(opened)) return opened;
     this.#served = { route: common, delivery: opened };
-    return SECURED;
+    return opened.ids.hid === undefined ? KEPT_IF_NEED_BE : SECURED;
   }
 
   get hasRecipient(): boolean {
@@ -71,12 +74,12 @@ export class RoutedDelivery {
     if (isRefusal(verdict)) return this.#refuseRecipient(verdict);
     if (this.#served?.route === verdict) return this.#ask(this.#served.delivery, argument);
     const opened = await this.#openingOf(verdict);
-    if (!(opened instanceof Delivery)) return opened;
+    if (isReply(opened)) return opened;
     this.#served = { route: verdict, delivery: opened };
     return this.#ask(opened, argument);
   }
 
-  async #ask(delivery: Delivery, argument: PathArgument): Promise<Reply> {
+  async #ask(delivery: Delivering, argument: PathArgument): Promise<Reply> {
     const answer = delivery.rcpt(argument);
     if (this.#routes.common === undefined) this.#asked.push(answer);
     const { reply } = await answer;
@@ -94,12 +97,12 @@ export class RoutedDelivery {
   async abandon(octets?: number): Promise<void> {
     for (const opening of this.#openings.values()) {
       const opened = await opening;
-      if (opened instanceof Delivery) await opened.abandon(octets);
+      if (!isReply(opened)) await opened.abandon(octets);
     }
   }
 
   /** The same promise for all that ask for a route, so that they go on in the order in which they came. */
-  #openingOf(route: Route): Promise<Delivery | Reply> {
+  #openingOf(route: Route): Promise<Delivering | Reply> {
     const known = this.#openings.get(route);
     if (known !== undefined) return known;
     const opening = this.#openAfter([...this.#openings.values()], route);
@@ -108,20 +111,30 @@ export class RoutedDelivery {
   }
 
   /** @param before the openings of other routes; what the last of them comes to is known when the others are */
-  async #openAfter(before: readonly Promise<Delivery | Reply>[], route: Route): Promise<Delivery | Reply> {
+  async #openAfter(
+    before: readonly Promise<Delivering | Reply>[],
+    route: Route,
+  ): Promise<Delivering | Reply> {
     for (const other of before.toReversed()) {
       const opened = await other;
-      if (opened instanceof Delivery && !(await this.#isGivenUp(opened))) return OTHER_UPSTREAM;
+      if (!isReply(opened) && !(await this.#isGivenUp(opened))) return OTHER_UPSTREAM;
     }
     try {
-      return await Delivery.begin(this.#context, { ...this.#beginning, tid: this.tid, route });
+      return await this.#begin({ ...this.#beginning, tid: this.tid, route });
     } catch (error) {
       return this.#refuse(error, route);
     }
   }
 
+  async #begin(order: DeliveryOrder): Promise<Delivering> {
+    const { spool } = this.#context;
+    return spool === undefined
+      ? Delivery.begin(this.#context, order)
+      : SpoolingDelivery.begin(this.#context, spool, order);
+  }
+
   /** Gives a delivery up if all its recipients have been refused: else one of them could keep the message from others. */
-  async #isGivenUp(delivery: Delivery): Promise<boolean> {
+  async #isGivenUp(delivery: Delivering): Promise<boolean> {
     while (this.#asked.length > 0 && !delivery.hasRecipient) await Promise.all(this.#asked.splice(0));
     if (delivery.hasRecipient) return false;
     if (this.#served?.delivery === delivery) {
@@ -149,4 +162,8 @@ export class RoutedDelivery {
   get #ids(): { readonly sid: string; readonly tid: string; readonly hid: undefined } {
     return { sid: this.#beginning.sid, tid: this.tid, hid: undefined };
   }
+}
+
+function isReply(opened: Delivering | Reply): opened is Reply {
+  return 'code' in opened;
 }

@@ -7,18 +7,19 @@
 import type { Reply } from '../protocol/reply.ts';
 import type { Body } from '../upstream/body.ts';
 import { Content } from './content.ts';
-import type { Delivery, RelayContext } from './delivery.ts';
+import type { Delivering } from './delivering.ts';
+import type { RelayContext } from './delivery.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { outgoingHeader } from './outgoing-header.ts';
 import type { Arrival } from './trace-header.ts';
 
 export class Transfer {
   readonly #context: RelayContext;
-  readonly #delivery: Delivery;
+  readonly #delivery: Delivering;
   readonly #content: Content;
   #refusal: Reply | undefined;
 
-  private constructor(context: RelayContext, delivery: Delivery, body: Body, arrival: Arrival) {
+  private constructor(context: RelayContext, delivery: Delivering, body: Body, arrival: Arrival) {
     this.#context = context;
     this.#delivery = delivery;
     this.#content = new Content(body, {
@@ -29,7 +30,11 @@ export class Transfer {
   }
 
   /** Begins the content. @returns the refusal when none may come */
-  static async begin(context: RelayContext, delivery: Delivery, arrival: Arrival): Promise<Transfer | Reply> {
+  static async begin(
+    context: RelayContext,
+    delivery: Delivering,
+    arrival: Arrival,
+  ): Promise<Transfer | Reply> {
     const begun = await delivery.data();
     return 'reply' in begun ? begun.reply : new Transfer(context, delivery, begun, arrival);
   }

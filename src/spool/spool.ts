@@ -11,7 +11,7 @@ import type { DraftRoom } from './draft-room.ts';
 import type { Draft } from './draft.ts';
 import { retryAfterMs } from './retry-schedule.ts';
 import type { SpoolStore } from './spool-store.ts';
-import type { SpooledMessage } from './spooled-message.ts';
+import type { SpooledMessage, SpooledRecipient } from './spooled-message.ts';
 import { isHopFailure } from './hop-failure.ts';
 
 /** A message that its client's own attempt has not delivered. */
@@ -21,9 +21,13 @@ export interface NewMessage {
   /** The name of its upstream; undefined for the one that needs none. */
   readonly route: string | undefined;
   readonly sender: PathArgument;
-  /** Those that have not got it. */
-  readonly recipients: readonly PathArgument[];
-  /** Why they have not; after `outcome-unknown` they may have. */
+  /** At least one. */
+  readonly recipients: readonly Undelivered[];
+}
+
+export interface Undelivered {
+  readonly argument: PathArgument;
+  /** Why it has not got the message; after `outcome-unknown` it may have. */
   readonly failure: Failure;
 }
 
@@ -59,21 +63,24 @@ export class Spool {
     await this.#store.add({ message: this.#spooled(message, draft.octets), content: draft });
   }
 
-  #spooled({ failure, recipients, ...message }: NewMessage, octets: number): SpooledMessage {
+  #spooled({ recipients, ...message }: NewMessage, octets: number): SpooledMessage {
     const now = Date.now();
-    const lastWord = { reply: this.#options.replyTo(failure), isUpstreams: failure.kind === 'refused' };
-    const mayHaveIt = failure.kind === 'outcome-unknown';
     return {
       ...message,
       kind: 'mail',
-      recipients: recipients.map((argument) => ({ argument, state: 'waiting', lastWord, mayHaveIt })),
+      recipients: recipients.map((one) => this.#waiting(one)),
       octets,
       arrivedAt: now,
       expiresAt: now + this.#options.expiryMs,
       nextAttemptAt: now + retryAfterMs(0),
       attempts: 0,
-      isHopless: isHopFailure(failure),
+      isHopless: recipients.every(({ failure }) => isHopFailure(failure)),
       isDelayTold: false,
     };
+  }
+
+  #waiting({ argument, failure }: Undelivered): SpooledRecipient {
+    const lastWord = { reply: this.#options.replyTo(failure), isUpstreams: failure.kind === 'refused' };
+    return { argument, state: 'waiting', lastWord, mayHaveIt: failure.kind === 'outcome-unknown' };
   }
 }

@@ -12,8 +12,6 @@ import type { Channel } from './channel.ts';
 import type { HopTimeouts } from './target.ts';
 
 export interface Body {
-  /** Whether the verdict is in: the upstream waits for the next command. */
-  readonly isOver: boolean;
   /**
    * Takes content whose only line ending is CRLF; resolves when more is wanted.
    *
@@ -34,6 +32,7 @@ const CHUNK_OCTETS = 65_536;
 
 /** RFC 3030 §2: chunks announced by their size, so there is no end of data to smuggle through. */
 export class ChunkedBody implements Body {
+  /** Whether the verdict is in: the upstream waits for the next command. */
   isOver = false;
   readonly #channel: Channel<'BDAT'>;
   readonly #timeouts: HopTimeouts;
@@ -110,6 +109,7 @@ export class ChunkedBody implements Body {
 
 /** RFC 5321 §4.1.1.4. */
 export class StuffedBody implements Body {
+  /** Whether the verdict is in: the upstream waits for the next command. */
   isOver = false;
   readonly #channel: Channel<'DATA'>;
   readonly #timeouts: HopTimeouts;

@@ -22,7 +22,7 @@ export class Transaction {
   /** The end of the RCPT before, for an upstream that takes one command at a time. */
   #turn = Promise.resolve();
   #hasRecipient = false;
-  #body: Body | undefined;
+  #body: ChunkedBody | StuffedBody | undefined;
   #isMailRefused = false;
   #isDataAsked = false;
 
