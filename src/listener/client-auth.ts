@@ -9,10 +9,11 @@ import { RelayError } from '../protocol/failure.ts';
 import { ownReply, type Reply } from '../protocol/reply.ts';
 import type { Secret } from '../protocol/secret.ts';
 import { ClientAccounts, type AccountsOptions, type ClientAccount } from '../relay/client-accounts.ts';
-import type { RelayContext } from '../relay/delivery.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import { loginRefusal } from '../relay/login-refusal.ts';
 import { Networks } from '../relay/networks.ts';
+import { hintsOf } from '../relay/refusal-hint.ts';
+import type { RelayContext } from '../relay/relay-context.ts';
 import { FailedLogins } from './failed-logins.ts';
 import { Gate } from './gate.ts';
 import type { ClientMechanism, Proof } from './sasl-exchange.ts';
@@ -193,8 +194,7 @@ class PassthroughJudge implements Judge {
       log.emit('internal.error', describeError(error));
       return { refusal: INTERNAL_ERROR, isCounted: false };
     }
-    const hints = routes.fallback.targets.flatMap((target) => target.hints ?? []);
-    const { reply, isWrong } = loginRefusal(error.failure, onTlsFailure, hints);
+    const { reply, isWrong } = loginRefusal(error.failure, onTlsFailure, hintsOf(routes.fallback.targets));
     return { refusal: reply, isCounted: isWrong };
   }
 }

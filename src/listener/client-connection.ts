@@ -12,8 +12,8 @@ import type { SMTPServer } from 'smtp-server';
 
 import { describeError } from '../log/describe-error.ts';
 import { ownReply, type Reply } from '../protocol/reply.ts';
-import type { RelayContext } from '../relay/delivery.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
+import type { RelayContext } from '../relay/relay-context.ts';
 import { RelaySession } from '../relay/session.ts';
 import type { Arrival } from '../relay/trace-header.ts';
 import type { ClientAuth } from './client-auth.ts';

@@ -10,9 +10,9 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 
 import { newId } from '../log/id.ts';
 import { CLIENT_IDLE_TIMEOUT_MS, COMMAND_LINE_OCTETS } from '../protocol/limits.ts';
-import type { RelayContext } from '../relay/delivery.ts';
 import { Networks } from '../relay/networks.ts';
 import { offeredKeywords } from '../relay/offer.ts';
+import type { RelayContext } from '../relay/relay-context.ts';
 import type { ClientAuth } from './client-auth.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { withOldTls } from './old-tls.ts';

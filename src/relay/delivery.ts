@@ -5,37 +5,21 @@
  * the same answer and nothing more goes up; the hop is given back exactly once.
  * Does not: check the order of commands (session.ts), or touch the content (transfer.ts).
  */
-import type { Log } from '../log/log.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
-import type { Spool } from '../spool/spool.ts';
 import type { Body } from '../upstream/body.ts';
-import { mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from '../upstream/parameters.ts';
-import type { HopPool, Lease, Wanted } from '../upstream/pool.ts';
+import { mailCommand, neededExtension, rcptCommand } from '../upstream/parameters.ts';
+import type { Lease, Wanted } from '../upstream/pool.ts';
 import type { RefusalHint } from '../upstream/target.ts';
 import type { Transaction } from '../upstream/transaction.ts';
-import type { LineEndingRule } from './content.ts';
 import type { Delivering } from './delivering.ts';
-import { failureReply, INTERNAL_ERROR, mirrored, type TlsFailureReply } from './failure-reply.ts';
-import type { HeaderRules } from './outgoing-header.ts';
+import { failureReply, INTERNAL_ERROR, mirrored } from './failure-reply.ts';
 import { RecipientLimits } from './recipient-limits.ts';
 import { hintFor, withHint } from './refusal-hint.ts';
 import { refuse, type Answer, type TransactionIds } from './refuse.ts';
-import type { Route, RouteTable } from './routes.ts';
-
-/** What all sessions share. */
-export interface RelayContext extends HeaderRules {
-  readonly pool: HopPool;
-  readonly routes: RouteTable;
-  readonly log: Log;
-  readonly maxOctets: number;
-  readonly lineEndings: LineEndingRule;
-  readonly onTlsFailure: TlsFailureReply;
-  readonly requireTls: RequireTlsRule;
-  /** Undefined where what an upstream does not take is left to the client. */
-  readonly spool?: Spool | undefined;
-}
+import type { RelayContext } from './relay-context.ts';
+import type { Route } from './routes.ts';
 
 /** One transaction: its session, its id, what MAIL says, and where it goes. */
 export interface DeliveryOrder {

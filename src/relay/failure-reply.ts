@@ -5,7 +5,7 @@
  * client); an upstream's refusal of mail keeps its code and text.
  */
 import type { Extension, Failure } from '../protocol/failure.ts';
-import { ownReply, replyText, withConsistentCodes, type Reply } from '../protocol/reply.ts';
+import { ownReply, replyText, withConsistentCodes, type Reply, type Status } from '../protocol/reply.ts';
 import type { RefusalHint } from '../upstream/target.ts';
 import { authSentence } from './auth-sentence.ts';
 import { hintFor, withHint, type Refused } from './refusal-hint.ts';
@@ -86,10 +86,14 @@ export const INTERNAL_ERROR = ownReply(
   'Something went wrong in the relay; its log says what.',
 );
 
-/** The upstream's own words; but its 421 is about its session with us, not about the client's. */
-export function mirrored(reply: Reply): Reply {
+/**
+ * The upstream's own words; but its 421 is about its session with us, not about the client's.
+ *
+ * @param closing the codes that the client hears instead of 421
+ */
+export function mirrored(reply: Reply, closing: Status = [451, '4.3.2']): Reply {
   if (reply.code === 421)
-    return ownReply([451, '4.3.2'], `The upstream is closing its session and said: ${replyText(reply)}`);
+    return ownReply(closing, `The upstream is closing its session and said: ${replyText(reply)}`);
   return withConsistentCodes(reply);
 }
 

@@ -2,9 +2,9 @@
  * What a client hears that wanted to log in at the upstream and could not: the upstream's own answer, where there is one.
  */
 import type { Failure } from '../protocol/failure.ts';
-import { ownReply, replyText, withConsistentCodes, type Reply } from '../protocol/reply.ts';
+import { ownReply, type Reply } from '../protocol/reply.ts';
 import type { RefusalHint } from '../upstream/target.ts';
-import { failureReply, type TlsFailureReply } from './failure-reply.ts';
+import { failureReply, mirrored, type TlsFailureReply } from './failure-reply.ts';
 import { hintFor, withHint } from './refusal-hint.ts';
 
 export interface LoginRefusal {
@@ -22,7 +22,7 @@ export function loginRefusal(
   const { reply, reason, mechanism = 'AUTH' } = failure;
   if (reply !== undefined) {
     const hint = hintFor({ reply, phase: 'auth', mechanism }, hints);
-    return { reply: withHint(mirrored(reply), hint), isWrong: reply.code >= 500 };
+    return { reply: withHint(mirrored(reply, [454, '4.7.0']), hint), isWrong: reply.code >= 500 };
   }
   if (reason.endsWith('-not-preparable'))
     return wrong(`The user name or password has characters that ${mechanism} cannot carry.`);
@@ -36,10 +36,4 @@ export function loginRefusal(
 
 function wrong(text: string): LoginRefusal {
   return { reply: ownReply([535, '5.7.8'], text), isWrong: true };
-}
-
-/** Its 421 is about its session with us, not about the client's. */
-function mirrored(reply: Reply): Reply {
-  if (reply.code !== 421) return withConsistentCodes(reply);
-  return ownReply([454, '4.7.0'], `The upstream is closing its session and said: ${replyText(reply)}`);
 }

@@ -5,7 +5,7 @@
  */
 import type { Phase } from '../protocol/failure.ts';
 import { enhancedCode, isRefusal, type Reply } from '../protocol/reply.ts';
-import type { RefusalHint } from '../upstream/target.ts';
+import type { RefusalHint, Target } from '../upstream/target.ts';
 
 /** What an upstream said, and to what. */
 export interface Refused {
@@ -13,6 +13,11 @@ export interface Refused {
   readonly phase: Phase;
   /** At AUTH. */
   readonly mechanism?: string | undefined;
+}
+
+/** What is known of any of these upstreams. */
+export function hintsOf(targets: readonly Target[]): readonly RefusalHint[] {
+  return targets.flatMap(({ hints = [] }) => hints);
 }
 
 /** The sentence of the first hint that fits, if one does. */

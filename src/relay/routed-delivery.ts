@@ -10,9 +10,11 @@ import { RelayError } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import type { Delivering } from './delivering.ts';
-import { Delivery, type DeliveryOrder, type RelayContext } from './delivery.ts';
+import { Delivery, type DeliveryOrder } from './delivery.ts';
 import { INTERNAL_ERROR } from './failure-reply.ts';
+import { hintsOf } from './refusal-hint.ts';
 import { refuse, type Answer } from './refuse.ts';
+import type { RelayContext } from './relay-context.ts';
 import { isRefusal, type RecipientRoutes, type Route, type RouteRefusal } from './routes.ts';
 import { SpoolingDelivery } from './spooling-delivery.ts';
 import type { Arrival } from './trace-header.ts';
@@ -147,9 +149,9 @@ export class RoutedDelivery {
 
   /** The reply when no delivery could begin. */
   #refuse(error: unknown, route?: Route): Reply {
-    const hints = route?.targets.flatMap((target) => target.hints ?? []);
+    const { name: upstream, targets = [] } = route ?? {};
     const { argument } = this.#beginning;
-    const refused = { ids: this.#ids, argument, upstream: route?.name, hints, ms: 0 };
+    const refused = { ids: this.#ids, argument, upstream, hints: hintsOf(targets), ms: 0 };
     return refuse(error, refused, this.#context).reply;
   }
 

@@ -5,14 +5,16 @@
  * is awaited.
  * Does not: read from a socket (listener/).
  */
+import { newId } from '../log/id.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { RECIPIENTS } from '../protocol/limits.ts';
 import { parsePathArgument, type PathArgument, type PathFault } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import { asksRequireTls, declaredOctets, hasValidValues } from '../upstream/parameters.ts';
 import type { Target } from '../upstream/target.ts';
-import type { RelayContext } from './delivery.ts';
 import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
+import { refuse } from './refuse.ts';
+import type { RelayContext } from './relay-context.ts';
 import { RoutedDelivery } from './routed-delivery.ts';
 import { RouteTable } from './routes.ts';
 import type { Arrival } from './trace-header.ts';
@@ -75,7 +77,7 @@ export class RelaySession {
     const refusal = this.#judge(parsed.ok, isTls);
     if (refusal !== undefined) return refusal;
     this.#isInternational = hasParameter(parsed.ok, 'SMTPUTF8');
-    const sender = this.#admit(() => this.#context.addresses.sender(parsed.ok));
+    const sender = this.#sender(parsed.ok);
     return 'path' in sender ? this.#begin(sender, parsed.ok.path.slice(1, -1)) : sender;
   }
 
@@ -90,7 +92,7 @@ export class RelaySession {
     if (this.#attempted >= RECIPIENTS)
       return ownReply([452, '4.5.3'], 'Too many recipients for one message.');
     this.#attempted += 1;
-    const recipient = this.#admit(() => this.#context.addresses.recipient(parsed.ok), delivery.tid);
+    const recipient = this.#recipient(parsed.ok, delivery.tid);
     return 'path' in recipient ? delivery.rcpt(recipient) : recipient;
   }
 
@@ -162,16 +164,24 @@ export class RelaySession {
   }
 
   /** @returns the argument as it goes up, or the refusal of local policy */
-  #admit(judge: () => PathArgument, tid?: string): PathArgument | Reply {
+  #sender(argument: PathArgument): PathArgument | Reply {
     try {
-      return judge();
+      return this.#context.addresses.sender(argument);
+    } catch (error) {
+      const ids = { sid: this.sid, tid: newId(), hid: undefined };
+      return refuse(error, { ids, argument, ms: 0 }, this.#context).reply;
+    }
+  }
+
+  /** @returns the argument as it goes up, or the refusal of local policy */
+  #recipient(argument: PathArgument, tid: string): PathArgument | Reply {
+    const { addresses, log, onTlsFailure } = this.#context;
+    try {
+      return addresses.recipient(argument);
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;
-      const { log, onTlsFailure } = this.#context;
       const reply = failureReply(error.failure, onTlsFailure);
-      const refused = { sid: this.sid, tid, hid: undefined, reply: replyText(reply) };
-      if (tid !== undefined) log.emit('recipient.refused', refused);
-      else log.emit('transaction.refused', { ...refused, failure: error.failure.kind, phase: 'none', ms: 0 });
+      log.emit('recipient.refused', { sid: this.sid, tid, hid: undefined, reply: replyText(reply) });
       return reply;
     }
   }

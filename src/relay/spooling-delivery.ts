@@ -11,9 +11,10 @@ import type { Draft } from '../spool/draft.ts';
 import type { Spool, Undelivered } from '../spool/spool.ts';
 import type { Body } from '../upstream/body.ts';
 import type { Delivering } from './delivering.ts';
-import { Delivery, type DeliveryOrder, type RelayContext } from './delivery.ts';
+import { Delivery, type DeliveryOrder } from './delivery.ts';
 import { FallbackBody } from './fallback-body.ts';
 import { refuse, type Answer, type TransactionIds } from './refuse.ts';
+import type { RelayContext } from './relay-context.ts';
 import { isTransient, transientFailure } from './transient-failure.ts';
 
 const RECIPIENT_WAITS = ownReply([250, '2.1.5'], 'Recipient ok, the message is kept for it');

@@ -8,9 +8,9 @@ import type { Reply } from '../protocol/reply.ts';
 import type { Body } from '../upstream/body.ts';
 import { Content } from './content.ts';
 import type { Delivering } from './delivering.ts';
-import type { RelayContext } from './delivery.ts';
 import type { HeaderBlock } from './header-block.ts';
 import { outgoingHeader } from './outgoing-header.ts';
+import type { RelayContext } from './relay-context.ts';
 import type { Arrival } from './trace-header.ts';
 
 export class Transfer {
