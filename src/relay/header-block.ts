@@ -20,6 +20,7 @@ export class HeaderBlock {
   #lineStart = 0;
   #isWhole = false;
   #isFirstLine = true;
+  #envelopeLineOctets = 0;
   #endsEmpty = false;
 
   /** Whether the block has a field, named in lower case. */
@@ -35,6 +36,11 @@ export class HeaderBlock {
   /** Whether the message begins with its body: no field, and no empty line that would say so. */
   get isMissing(): boolean {
     return this.#isWhole && this.#names.size === 0 && !this.#endsEmpty;
+  }
+
+  /** How long the envelope line of an mbox file is that comes before the first field, with what is folded to it. */
+  get envelopeLineOctets(): number {
+    return this.#envelopeLineOctets;
   }
 
   /** Whether the header is larger than it may be, as far as it was seen. */
@@ -61,11 +67,13 @@ export class HeaderBlock {
 
   #takeLine(start: number, end: number): void {
     const line = this.#octets.toString('latin1', start, Math.min(end, start + NAME_OCTETS));
-    const isContinuation = !this.#isFirstLine && /^[ \t]/.test(line) && line !== '';
-    // Some clients send the envelope line of an mbox file first; it is no field, yet the header goes on behind it.
-    const isMboxLine = this.#isFirstLine && /^>?From /.test(line);
+    const isFirst = this.#isFirstLine;
     this.#isFirstLine = false;
-    if (isContinuation || isMboxLine) return;
+    // Some clients send the envelope line of an mbox file first; it is no field, yet the header goes on behind it.
+    if (isFirst ? /^>?From /.test(line) : /^[ \t]/.test(line)) {
+      if (this.#names.size === 0) this.#envelopeLineOctets = end + 2;
+      return;
+    }
     const name = FIELD.exec(line)?.[1]?.toLowerCase();
     if (name === undefined) {
       this.#isWhole = true;

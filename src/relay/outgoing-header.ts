@@ -34,5 +34,8 @@ export function outgoingHeader(
   const separator = header.isMissing ? '\r\n' : '';
   const front =
     receivedField(arrival, trace, hostname, id, now) + date + messageId + fieldsInFront + separator;
-  return { pieces: [Buffer.from(front), octets], signature };
+  // Behind a field the envelope line of an mbox file would end the header; where it comes first, servers know it.
+  const at = header.envelopeLineOctets;
+  const pieces = [octets.subarray(0, at), Buffer.from(front), octets.subarray(at)];
+  return { pieces: pieces.filter(({ length }) => length > 0), signature };
 }

@@ -98,6 +98,19 @@ for (const [way, bed] of [
   });
 }
 
+test(
+  'goes behind the envelope line of an mbox file, which would end the header elsewhere',
+  LIMIT,
+  async () => {
+    const line = 'From a@x.test Sun Nov 22 09:30:00 2026\r\n';
+    const message = 'Subject: x\r\nFrom: a@x.test\r\n\r\nHello\r\n';
+    const { front, rest } = await relayed(byData, Buffer.from(message), Buffer.from(line));
+    assert.equal(rest.toString(), message);
+    assert.ok(front.startsWith(line), front);
+    assert.deepEqual(fieldNames(front.slice(line.length)), ['Received', 'Date', 'Message-ID']);
+  },
+);
+
 test('writes the trace header as RFC 5321 §4.4 has it', LIMIT, async () => {
   const { front } = await relayed(byData, Buffer.from(`${COMPLETE}\r\nx\r\n`));
   const trace = front.replaceAll(/\r\n[ \t]+/g, ' ').trimEnd();
@@ -165,10 +178,16 @@ test('makes Date and Message-ID well-formed, each Message-ID another', LIMIT, as
 });
 
 /** Sends content by DATA, properly stuffed, and tells apart what was put in front of it. */
-async function relayed(bed: RelayTestBed, content: Buffer): Promise<{ front: string; rest: Buffer }> {
+/** @param before what the client sends before the content and need not arrive right before it */
+async function relayed(
+  bed: RelayTestBed,
+  content: Buffer,
+  before = Buffer.alloc(0),
+): Promise<{ front: string; rest: Buffer }> {
   const scene = bed.begin();
   using client = await bed.client();
   await accepted(client, 'EHLO client.test', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>', 'DATA');
+  client.write(before);
   client.write(Buffer.from(`${content.toString('latin1').replaceAll(/(^|\r\n)\./g, '$1..')}.\r\n`, 'latin1'));
   const reply = await client.reply();
   assert.equal(reply.code, 250, reply.raw);

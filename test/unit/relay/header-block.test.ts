@@ -47,6 +47,14 @@ test('goes on behind the envelope line of an mbox file', () => {
   assert.equal(read('From a@b Sun Nov 22 09:30:00 2026\r\nDate: x\r\n\r\n').has('date'), true);
 });
 
+test('tells how long the envelope line of an mbox file is, with what is folded to it', () => {
+  const line = 'From a@b Sun Nov 22 09:30:00 2026\r\n';
+  assert.equal(read(`${line}Date: x\r\n y\r\n\r\n`).envelopeLineOctets, line.length);
+  assert.equal(read(`>${line} y\r\nDate: x\r\n\r\n`).envelopeLineOctets, line.length + 5);
+  for (const none of [`Date: x\r\n ${line}${line}\r\n`, ` ${line}\r\n`, 'From: a@b\r\n\r\n'])
+    assert.equal(read(none).envelopeLineOctets, 0);
+});
+
 test('counts Received fields', () => {
   assert.equal(read(`${'Received: x\r\n\ty\r\n'.repeat(7)}\r\n`).receivedCount, 7);
 });
