@@ -93,10 +93,9 @@ async function transaction(dialog: RelayDialog, mail: Submission, offered: Capab
   }
   if (accepted.length === 0) return { refusals: [...refusals, ...later], later: [] };
   const verdict = await sendContent(dialog, mail);
-  if (isMailAccepted(verdict)) return { refusals, later: later.map(({ recipient }) => recipient) };
-  // What is wrong with the message would be wrong for those who wait, too.
-  const others = refusedAltogether([...accepted, ...later.map(({ recipient }) => recipient)], verdict);
-  return { refusals: [...refusals, ...others.refusals], later: [] };
+  if (!isMailAccepted(verdict)) refusals.push(...refusedAltogether(accepted, verdict).refusals);
+  // Whatever the verdict: those who wait may have another upstream.
+  return { refusals, later: later.map(({ recipient }) => recipient) };
 }
 
 /** @returns the verdict, which may come before the content is sent */

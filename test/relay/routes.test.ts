@@ -210,6 +210,20 @@ test('lets a client that sends what is left next reach the recipients of all ups
   assert.deepEqual(messagesSince('SHOP', earlier.SHOP), ['c@shop.test e@shop.test']);
 });
 
+test('lets such a client reach them also when another upstream refuses the message', LIMIT, async () => {
+  const earlier = counts();
+  answer = (line, at) =>
+    line === 'DATA' && upstream('MAIN').connections.includes(at)
+      ? '554 5.7.1 Looks like spam\r\n'
+      : undefined;
+  using command = new SendmailCommand(relay.port());
+  const run = await command.sendmail(['b@y.test', 'c@shop.test'], { input: 'Subject: x\n\nHello\n' });
+  answer = undefined;
+  assert.equal(run.code, 77);
+  assert.match(run.stderr, /554 5\.7\.1 Looks like spam\n.*1 of 2 recipients have got the message/);
+  assert.deepEqual(messagesSince('SHOP', earlier.SHOP), ['c@shop.test']);
+});
+
 test(
   'sends MAIL and pipelined recipients in one flight also where the first recipient decides',
   LIMIT,
