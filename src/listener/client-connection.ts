@@ -28,8 +28,7 @@ export interface ConnectionContext {
   readonly relay: RelayContext;
   /** Undefined where clients do not log in. */
   readonly auth: ClientAuth | undefined;
-  /** EHLO keywords for a connection in its present state. */
-  keywords(connection: ClientConnection): readonly string[];
+  readonly offersStartTls: boolean;
   /** The connection is gone. */
   ended(connection: ClientConnection): void;
 }
@@ -69,11 +68,6 @@ export class ClientConnection extends SMTPConnection {
     const { auth, relay } = context;
     const client = { sid: this.id, address: this.remoteAddress, hostname: relay.hostname, log: relay.log };
     this.#login = auth === undefined ? undefined : new Login(auth, client);
-  }
-
-  /** What EHLO says of logging in, if it is of use now. */
-  get authKeyword(): string | undefined {
-    return this.#login?.keyword(this.secure);
   }
 
   /** Ends the session now, or after the transaction that is under way. */
@@ -144,7 +138,15 @@ export class ClientConnection extends SMTPConnection {
   }
 
   override handler_EHLO(command: Buffer, callback: () => void): void {
-    this.#hello(command, callback, [`${this.name} at your service`, ...this.#context.keywords(this)]);
+    this.#hello(command, callback, [`${this.name} at your service`, ...this.#keywords]);
+  }
+
+  get #keywords(): readonly string[] {
+    const keywords = [...this.#relay.keywords(this.secure)];
+    const auth = this.#login?.keyword(this.secure);
+    if (auth !== undefined) keywords.push(auth);
+    if (this.#context.offersStartTls && !this.secure) keywords.push('STARTTLS');
+    return keywords;
   }
 
   override handler_HELO(command: Buffer, callback: () => void): void {

@@ -11,7 +11,6 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js';
 import { newId } from '../log/id.ts';
 import { CLIENT_IDLE_TIMEOUT_MS, COMMAND_LINE_OCTETS } from '../protocol/limits.ts';
 import { Networks } from '../relay/networks.ts';
-import { offeredKeywords } from '../relay/offer.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import type { ClientAuth } from './client-auth.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
@@ -111,7 +110,7 @@ class RelayServer extends SMTPServer {
     this.#context = {
       relay,
       auth: options.auth,
-      keywords: (connection) => keywords(connection, options, relay),
+      offersStartTls: options.tls === 'starttls',
       ended: (connection) => void this.clients.delete(connection),
     };
     this.on('error', () => undefined); // one client's trouble; without a listener the process would die
@@ -198,18 +197,6 @@ function oldFor(
 ): { readonly networks: Networks; readonly server: SMTPServer } | undefined {
   if (identity === undefined || oldTlsNetworks.length === 0) return undefined;
   return { networks: new Networks(oldTlsNetworks), server: withOldTls(server, identity) };
-}
-
-function keywords(
-  connection: ClientConnection,
-  { tls }: ListenerOptions,
-  { pool, maxOctets }: RelayContext,
-): readonly string[] {
-  const { authKeyword } = connection;
-  const offered = [...offeredKeywords(pool.lastCapabilities, maxOctets, connection.secure)];
-  if (authKeyword !== undefined) offered.push(authKeyword);
-  if (tls === 'starttls' && !connection.secure) offered.push('STARTTLS');
-  return offered;
 }
 
 function serverOptions({ tls, identity, auth }: ListenerOptions, relay: RelayContext): SMTPServerOptions {

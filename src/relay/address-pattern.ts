@@ -11,7 +11,7 @@ export type AddressPattern =
   | { readonly kind: 'domain' | 'subdomains'; readonly domain: string }
   | { readonly kind: 'nobody' };
 
-const LOCAL_PART = /^[^\s<>@*]+$/u;
+const LOCAL_PART = /^(?:[^\s<>@*"]+|"(?:[^"\\]|\\.)+")$/u;
 const DOMAIN = /^[^\s<>@*]*[^\s<>@*.]$/u;
 
 /**
@@ -25,8 +25,9 @@ export function addressPattern(text: string): AddressPattern | undefined {
   const at = text.lastIndexOf('@');
   if (under !== undefined) return domainPattern('subdomains', under);
   if (at === 0) return domainPattern('domain', text.slice(1));
-  const localPart = text.slice(0, Math.max(at, 0)).toLowerCase();
-  if (!LOCAL_PART.test(localPart)) return undefined;
+  const written = text.slice(0, Math.max(at, 0));
+  if (!LOCAL_PART.test(written)) return undefined;
+  const localPart = unquoted(written).toLowerCase();
   const domain = text.slice(at + 1);
   if (domain === '') return { kind: 'local-part', localPart };
   return DOMAIN.test(domain) ? { kind: 'address', localPart, domain: folded(domain) } : undefined;

@@ -44,6 +44,12 @@ export class AddressPolicy {
     this.#rules = rules;
   }
 
+  /** The address with its domain, where one is to be had. @param address without brackets */
+  completed(address: string): string {
+    const { localDomain } = this.#rules;
+    return localDomain !== undefined && isBare(address) ? `${address}@${localDomain}` : address;
+  }
+
   /**
    * The argument of MAIL as it goes up.
    *
@@ -51,7 +57,7 @@ export class AddressPolicy {
    */
   sender(argument: PathArgument): PathArgument {
     if (argument.path === '<>') return argument;
-    const address = this.#completed(addressOf(argument));
+    const address = this.completed(addressOf(argument));
     const { allowedSenders, senderRewrite } = this.#rules;
     const isAllowed = allowedSenders === undefined || isAmong(address, allowedSenders);
     if (!isAllowed && senderRewrite !== 'unless-allowed')
@@ -65,7 +71,7 @@ export class AddressPolicy {
    * @throws {RelayError} policy
    */
   recipient(argument: PathArgument): PathArgument {
-    const address = this.#completed(addressOf(argument));
+    const address = this.completed(addressOf(argument));
     const { allowedRecipients } = this.#rules;
     if (allowedRecipients !== undefined && !isAmong(address, allowedRecipients))
       throw new RelayError({ kind: 'policy', subject: 'recipient', reason: RECIPIENT_REFUSED });
@@ -82,7 +88,7 @@ export class AddressPolicy {
     if (senderRewrite === 'never' && localDomain === undefined) return unchanged(octets);
     const isRewriting = senderRewrite !== 'never';
     const edited = editFrom(octets, {
-      complete: (address) => this.#completed(address),
+      complete: (address) => this.completed(address),
       rewrite: (address) => this.#rewritten(address),
       unreadable: isRewriting ? sender : undefined,
       missing: senderRewrite === 'always' ? sender : undefined,
@@ -97,11 +103,6 @@ export class AddressPolicy {
     if (this.#rules.signedMessages === 'pass') return undefined;
     const reason = `The message is signed (${SIGNATURE_NAMES[signature]}), which does not survive the change that the relay would make to its From; write the final address into From before signing, or set SEALPOST_SIGNED_MESSAGES=pass.`;
     return new RelayError({ kind: 'policy', subject: 'sender', reason });
-  }
-
-  #completed(address: string): string {
-    const { localDomain } = this.#rules;
-    return localDomain !== undefined && isBare(address) ? `${address}@${localDomain}` : address;
   }
 
   /** @param address with its domain */

@@ -5,7 +5,7 @@
  * the same answer and nothing more goes up; the hop is given back exactly once.
  * Does not: check the order of commands (session.ts), or touch the content (transfer.ts).
  */
-import { RelayError } from '../protocol/failure.ts';
+import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import type { Body } from '../upstream/body.ts';
@@ -147,7 +147,7 @@ export class Delivery implements Delivering {
     const { hints } = this.#lease.target;
     const refused = { ids, argument, upstream: route.name, hints, octets, ms: this.#ms };
     this.#outcome = refuse(error, refused, this.#context);
-    void this.#giveBack();
+    void this.#giveBack(error instanceof RelayError ? error.failure : undefined);
     return this.#outcome;
   }
 
@@ -188,10 +188,10 @@ export class Delivery implements Delivering {
     this.#transaction = begunOn(fresh, this.#order, this.#context);
   }
 
-  async #giveBack(): Promise<void> {
+  async #giveBack(failure?: Failure): Promise<void> {
     if (this.#isGivenBack) return;
     this.#isGivenBack = true;
-    await this.#context.pool.giveBack(this.#lease);
+    await this.#context.pool.giveBack(this.#lease, failure);
   }
 }
 

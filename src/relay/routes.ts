@@ -58,6 +58,23 @@ export class RouteTable {
     this.#behind = new RecipientRoutes([], fallback);
   }
 
+  /**
+   * Where mail of a client may go, whatever its sender and its recipients.
+   *
+   * @param user undefined where it has not logged in, which it may do yet
+   */
+  forClient(client: string, user: string | undefined): readonly Route[] {
+    const found = new Set<Route>();
+    for (const { clients, users, senders, recipients, verdict } of this.#rules) {
+      const isPossible = users === undefined || user === undefined || isAmong(user, users);
+      if (clients?.has(client) === false || !isPossible) continue;
+      if (!isRefusal(verdict)) found.add(verdict);
+      const isCertain = users === undefined || user !== undefined;
+      if (isCertain && (senders ?? recipients) === undefined) return [...found];
+    }
+    return [...found.add(this.fallback)];
+  }
+
   /** What is left to decide when the origin is known. */
   forMessage({ client, user, sender }: MessageOrigin): RecipientRoutes {
     const matching = this.#rules.filter(

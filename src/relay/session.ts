@@ -13,6 +13,7 @@ import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/rep
 import { asksRequireTls, declaredOctets, hasValidValues } from '../upstream/parameters.ts';
 import type { Target } from '../upstream/target.ts';
 import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
+import { offeredKeywords } from './offer.ts';
 import { refuse } from './refuse.ts';
 import type { RelayContext } from './relay-context.ts';
 import { RoutedDelivery } from './routed-delivery.ts';
@@ -58,6 +59,15 @@ export class RelaySession {
     this.#ownTargets = targets;
   }
 
+  /** EHLO keywords: what every upstream that this client's mail may go to can take. */
+  keywords(isTls: boolean): readonly string[] {
+    const { pool, maxOctets } = this.#context;
+    const offers = this.#routes
+      .forClient(this.#client, this.user)
+      .map(({ targets }) => pool.offerOf(targets));
+    return offeredKeywords(offers, maxOctets, isTls);
+  }
+
   /** Whether a transaction has begun and not ended. */
   get isInTransaction(): boolean {
     return this.#delivery !== undefined;
@@ -78,7 +88,8 @@ export class RelaySession {
     if (refusal !== undefined) return refusal;
     this.#isInternational = hasParameter(parsed.ok, 'SMTPUTF8');
     const sender = this.#sender(parsed.ok);
-    return 'path' in sender ? this.#begin(sender, parsed.ok.path.slice(1, -1)) : sender;
+    if (!('path' in sender)) return sender;
+    return this.#begin(sender, this.#context.addresses.completed(parsed.ok.path.slice(1, -1)));
   }
 
   /** RCPT: the upstream's own reply. @param argument what follows `RCPT ` */
@@ -186,7 +197,7 @@ export class RelaySession {
     }
   }
 
-  /** @param argument as it goes up @param sender as the client gave it, without brackets */
+  /** @param argument as it goes up @param sender as the client gave it, with its domain */
   async #begin(argument: PathArgument, sender: string): Promise<Reply> {
     const routes = this.#routes.forMessage({ client: this.#client, user: this.user, sender });
     const { signal } = this.#gone;

@@ -6,8 +6,9 @@
  * failing upstream is tried by one opening at a time, at growing intervals, and its failure is everybody's who waits.
  */
 import type { Log } from '../log/log.ts';
-import { RelayError, type Extension } from '../protocol/failure.ts';
+import { RelayError, type Extension, type Failure } from '../protocol/failure.ts';
 import { BackOff } from './back-off.ts';
+import { refusesMessageBesideOthers, refusesSession } from './crowding.ts';
 import { Habits, type HopLimits } from './habits.ts';
 import type { HopOpener } from './open-hop.ts';
 import type { OpenHop } from './open-way.ts';
@@ -98,9 +99,14 @@ export class HopSupply {
     return waiting;
   }
 
-  /** Takes a hop back; it is recovered, kept or closed. Never fails; once more does no harm. */
-  async giveBack(hop: PooledHop): Promise<void> {
+  /**
+   * Takes a hop back; it is recovered, kept or closed. Never fails; once more does no harm.
+   *
+   * @param failure what ended the transaction, if one did
+   */
+  async giveBack(hop: PooledHop, failure?: Failure): Promise<void> {
     if (!this.#leased.has(hop) || hop.isReturning) return;
+    if (failure !== undefined && refusesMessageBesideOthers(failure)) this.#crowded();
     hop.isReturning = true;
     const isUsable = hop.hop.isReady || (await hop.hop.recover());
     hop.isReturning = false;
@@ -244,7 +250,7 @@ export class HopSupply {
     this.#opening -= 1;
     if (!(error instanceof RelayError)) return this.#broken(error, begun);
     this.#lastError = error;
-    if (isTooMany(error) && this.#openNow > 0) this.#habits.refusedBeyond(this.#openNow);
+    if (refusesSession(error.failure) && this.#openNow > 0) this.#habits.refusedBeyond(this.#openNow);
     else {
       this.#backOff.failed(begun, isRefusedLogin(error));
       // Another opening may do better, and so may a hop in use, unless new ones are insecure or not let in.
@@ -252,6 +258,13 @@ export class HopSupply {
       if (!hasHope) this.#waiting.dissolve(error);
     }
     this.#openMore();
+  }
+
+  /** This many hops at once were one too many. Idle ones may be what is counted, so they go; at least one hop stays. */
+  #crowded(): void {
+    this.#habits.refusedBeyond(Math.max(1, this.#leased.size - 1));
+    const idle = [...this.#idle];
+    for (const hop of idle) this.#leave(hop);
   }
 
   /** A mistake of ours: somebody must hear of it. */
@@ -263,7 +276,8 @@ export class HopSupply {
 
   /** A hop that is free: for whoever waits, else it stays. */
   #settle(hop: PooledHop): void {
-    if (this.#closed !== undefined || this.#isWorn(hop)) return this.#leave(hop);
+    const isTooMany = this.#openNow >= this.#habits.connections;
+    if (this.#closed !== undefined || this.#isWorn(hop) || isTooMany) return this.#leave(hop);
     if (this.#waiting.serve(hop)) return void this.#leased.add(hop);
     hop.rest();
     this.#idle.push(hop);
@@ -319,12 +333,6 @@ export class HopSupply {
 /** How a channel says that it was ended: by us, by the upstream in good order. */
 const OUR_REASONS: readonly string[] = ['quit', 'destroyed'];
 const UPSTREAM_REASONS: readonly string[] = ['upstream-closing', 'connection-closed'];
-
-/** It takes no more sessions than it has (RFC 5321 §3.8, RFC 4954 §6), and said so itself: anybody can in clear. */
-function isTooMany({ failure }: RelayError): boolean {
-  if (failure.kind === 'session-refused') return failure.isInsideTls && failure.reply.code < 500;
-  return failure.kind === 'auth' && (failure.reply?.code === 421 || failure.reply?.code === 432);
-}
 
 function isRefusedLogin({ failure }: RelayError): boolean {
   return failure.kind === 'auth' && failure.reply !== undefined && failure.reply.code >= 500;

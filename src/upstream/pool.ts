@@ -6,13 +6,13 @@
  */
 import type { Log } from '../log/log.ts';
 import type { Capabilities } from '../protocol/capabilities.ts';
-import { RelayError } from '../protocol/failure.ts';
+import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { HopLimits } from './habits.ts';
 import { HopSupply, type SupplySurroundings } from './hop-supply.ts';
 import { mostTelling } from './most-telling.ts';
 import type { HopOpener } from './open-hop.ts';
 import type { PooledHop } from './pooled-hop.ts';
-import type { Target } from './target.ts';
+import type { Place, Target } from './target.ts';
 import type { Need } from './waiting-line.ts';
 
 /** How often hops are looked after. */
@@ -29,22 +29,30 @@ export interface Wanted extends Need {
 export type Lease = PooledHop;
 
 export class HopPool {
-  /** What the hop secured last offers; undefined before the first. */
-  lastCapabilities: Capabilities | undefined;
   /** When a hop was secured last, or served a transaction (performance.now()); undefined before the first. */
   lastSecured: number | undefined;
   readonly #around: SupplySurroundings;
   readonly #supplies = new Map<Target, HopSupply>();
+  /** What each place offers, whoever logs in there; the one heard of last comes last. */
+  readonly #offers = new Map<Place, Capabilities>();
   readonly #tending: NodeJS.Timeout;
   #isClosed = false;
 
   constructor(opener: HopOpener, limits: HopLimits, log: Log) {
-    const onAlive = ({ hop }: PooledHop): void => {
-      this.lastCapabilities = hop.capabilities;
+    const onAlive = ({ hop, target }: PooledHop): void => {
+      this.#offers.delete(target.place);
+      this.#offers.set(target.place, hop.capabilities);
       this.lastSecured = performance.now();
     };
     this.#around = { opener, limits, log, onAlive };
     this.#tending = setInterval(() => this.#tend(), TEND_MS).unref();
+  }
+
+  /** What the one of the targets offers that was heard of last; undefined before the first hop to any of them. */
+  offerOf(targets: readonly Target[]): Capabilities | undefined {
+    const places = new Set(targets.map(({ place }) => place));
+    const [, offer] = [...this.#offers].findLast(([place]) => places.has(place)) ?? [];
+    return offer;
   }
 
   /** Opens `limits.min` hops before anybody needs them, and keeps so many. */
@@ -74,9 +82,13 @@ export class HopPool {
     throw mostTelling(failures.toReversed());
   }
 
-  /** Takes a hop back; it is recovered, kept or closed. Never fails. */
-  async giveBack(lease: Lease): Promise<void> {
-    await this.#supplyOf(lease.target).giveBack(lease);
+  /**
+   * Takes a hop back; it is recovered, kept or closed. Never fails.
+   *
+   * @param failure what ended the transaction, if one did
+   */
+  async giveBack(lease: Lease, failure?: Failure): Promise<void> {
+    await this.#supplyOf(lease.target).giveBack(lease, failure);
   }
 
   /**

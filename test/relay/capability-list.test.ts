@@ -4,7 +4,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
+import { startRelay } from '../support/relay-process.ts';
 import { RelayTestBed, WITH_CHUNKING, accepted } from '../support/relay-test-bed.ts';
+import { ScriptedUpstream } from '../support/scripted-upstream.ts';
+import { SmtpDialog } from '../support/smtp-dialog.ts';
 
 const LIMIT = { timeout: 20_000 };
 const RICH = [
@@ -46,6 +49,34 @@ test('offers no more than a poor hop can carry, its SIZE included', LIMIT, async
   const list = await offered(poor);
   assert.deepEqual(list.map(keyword).toSorted(), ['PIPELINING', 'SIZE']);
   assert.equal(sizeIn(list) <= 12_345, true, list.join());
+});
+
+test('offers with several upstreams what all of them can carry', LIMIT, async () => {
+  await using other = await ScriptedUpstream.start({
+    mode: 'implicit',
+    identity: rich.authority.issue(),
+    keywords: ['SIZE 23456', 'DSN', 'CHUNKING'],
+  });
+  await using relay = await startRelay({
+    SEALPOST_UPSTREAM: rich.upstream.url,
+    SEALPOST_TLS_CA_FILE: rich.authority.caFile,
+    SEALPOST_UPSTREAM_OTHER_URL: other.url,
+    SEALPOST_ROUTES: 'to=@other.test -> other',
+  });
+  const listed = async (): Promise<readonly string[]> => {
+    using client = await SmtpDialog.open(relay.port());
+    return (await accepted(client, 'EHLO client.test')).lines.slice(1).map(keyword).toSorted();
+  };
+  const send = async (to: string): Promise<void> => {
+    using client = await SmtpDialog.open(relay.port());
+    assert.equal((await client.send('Subject: x\r\n\r\nHello', 'a@x.test', to)).code, 250);
+  };
+  await send('b@y.test');
+  assert.deepEqual(await listed(), ['8BITMIME', 'PIPELINING', 'SIZE'], 'the other is not known yet');
+  await send('b@other.test');
+  assert.deepEqual(await listed(), ['DSN', 'PIPELINING', 'SIZE']);
+  await send('b@y.test');
+  assert.deepEqual(await listed(), ['DSN', 'PIPELINING', 'SIZE'], 'whichever was used last');
 });
 
 test('offers the smaller of both sizes', LIMIT, async () => {

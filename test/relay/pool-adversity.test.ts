@@ -12,6 +12,7 @@ import {
   identity,
   MESSAGE,
   openAt,
+  said,
   scene,
   sendTo,
 } from '../support/pool-scene.ts';
@@ -117,6 +118,27 @@ test('has as many sessions as the upstream takes, though refusals come before su
   for (const client of held) client.close();
 });
 
+test('learns how many sessions the upstream takes also from the refusal of a message', LIMIT, async () => {
+  const script: Partial<Script> = {
+    verdict: (message) =>
+      message.content.includes('one too many')
+        ? '432 4.3.2 STOREDRV; concurrent limit exceeded\r\n'
+        : '250 2.0.0 Ok\r\n',
+  };
+  await using at = await scene(script);
+  const [first, second, third] = [await holder(at.relay), await holder(at.relay), await holder(at.relay)];
+  const refused = await finish(third, 'one too many');
+  assert.match(refused, /^432 4\.3\.2 STOREDRV/);
+  await said(at.upstream, 'QUIT', 1);
+  using fourth = await SmtpDialog.open(at.relay.port());
+  fourth.write('EHLO x\r\nMAIL FROM:<a@x.test>\r\n');
+  assert.equal((await fourth.reply()).code, 250);
+  await finish(first, 'x');
+  assert.equal((await fourth.reply()).code, 250, 'it had to wait for a hop of the others');
+  assert.equal(at.upstream.connections.length, 3);
+  for (const client of [first, second, third]) client[Symbol.dispose]();
+});
+
 test('replaces a dead hop also where there may be one only and another client waits', LIMIT, async () => {
   await using at = await scene({}, { SEALPOST_POOL_MAX: '1', SEALPOST_CONNECT_TIMEOUT: '5' });
   assert.equal(await sendTo(at.relay), 250);
@@ -181,3 +203,10 @@ test('tells the temporary failure of one upstream, not what the other lacks for 
   await using at = await scene({}, variables);
   assert.equal(await sendTo(at.relay), 451);
 });
+
+/** Sends the content of the transaction that a holder has begun. @returns the verdict */
+async function finish(client: SmtpDialog, text: string): Promise<string> {
+  assert.equal((await client.command('DATA')).code, 354);
+  client.write(`Subject: ${text}\r\n\r\nx\r\n.\r\n`);
+  return (await client.reply()).raw;
+}

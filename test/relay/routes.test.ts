@@ -63,6 +63,7 @@ before(async () => {
     SEALPOST_UPSTREAM_PASSWORD: PASSWORDS.MAIN,
     SEALPOST_TLS_CA_FILE: authorities[0]?.caFile,
     SEALPOST_ROUTES: ROUTES,
+    SEALPOST_LOCAL_DOMAIN: 'bulk.test',
     SEALPOST_UPSTREAM_BULK_URL: upstream('BULK').url,
     SEALPOST_UPSTREAM_BULK_USER: 'bulk-user',
     SEALPOST_UPSTREAM_BULK_PASSWORD: PASSWORDS.BULK,
@@ -112,6 +113,7 @@ for (const [why, from, to, name] of [
   ['by its sender', 'a@bulk.test', 'b@y.test', 'BULK'],
   ['by its sender before its recipient', 'a@bulk.test', 'b@shop.test', 'BULK'],
   ['by its recipient', 'a@x.test', 'b@SHOP.test', 'SHOP'],
+  ['by its bare sender', 'root', 'b@y.test', 'BULK'],
   ['by its client and sender', 'a@local.test', 'b@y.test', 'BULK'],
 ] as const) {
   test(`sends a message ${why} to ${name}, logged in as that one's user`, LIMIT, async () => {

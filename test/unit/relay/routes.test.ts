@@ -30,6 +30,8 @@ function verdictOn(rules: readonly RouteRule<Verdict>[], origin = ORIGIN, recipi
 
 for (const [pattern, matching, others] of [
   ['a@x.test', ['a@x.test', 'A@X.TEST', '"a"@x.test', 'a@x.test.'], ['b@x.test', 'a@sub.x.test', 'a', '']],
+  ['"ann"@x.test', ['ann@x.test', '"ANN"@x.test'], ['"ann "@x.test']],
+  ['"a b@c"@x.test', ['"a b@c"@x.test', '"A b\\@c"@x.test'], ['a b@c@y.test', 'c@x.test']],
   ['root@', ['root', 'Root@x.test', 'root@y.test'], ['a@root', 'toor', '']],
   ['@x.test', ['a@x.test', 'b@X.test', '"a@b"@x.test'], ['a@sub.x.test', 'a@xx.test', 'x.test', '']],
   ['*.x.test', ['a@sub.x.test', 'a@a.b.x.test'], ['a@x.test', 'a@xx.test', 'sub.x.test']],
@@ -44,7 +46,19 @@ for (const [pattern, matching, others] of [
 }
 
 test('takes nothing else for a pattern', () => {
-  for (const text of ['', '@', 'x.test', '*', '*.', '*@x.test', 'a@*.x.test', 'a b@x.test', '<a@x.test>'])
+  for (const text of [
+    '',
+    '@',
+    'x.test',
+    '*',
+    '*.',
+    '*@x.test',
+    'a@*.x.test',
+    'a b@x.test',
+    '"a@x.test',
+    '""@x.test',
+    '<a@x.test>',
+  ])
     assert.equal(addressPattern(text), undefined, text);
 });
 
