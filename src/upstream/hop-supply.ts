@@ -64,6 +64,7 @@ export class HopSupply {
   #budgetMs: number | undefined;
   #lastError: RelayError | undefined;
   #restTimer: NodeJS.Timeout | undefined;
+  #isRetired = false;
   #closed: { readonly why: RelayError; readonly whenEmpty: PromiseWithResolvers<void> } | undefined;
 
   constructor(target: Target, around: SupplySurroundings) {
@@ -79,6 +80,11 @@ export class HopSupply {
 
   get leased(): ReadonlySet<PooledHop> {
     return this.#leased;
+  }
+
+  /** Whether nobody has, or waits for, a hop of it. */
+  get isEmpty(): boolean {
+    return this.#size + this.#leaving.size + this.#waiting.length === 0;
   }
 
   /**
@@ -148,6 +154,13 @@ export class HopSupply {
     this.#openMore();
   }
 
+  /** Keeps no hop from now on; whoever waits, or comes all the same, gets one that is said goodbye to afterwards. */
+  retire(): void {
+    this.#isRetired = true;
+    const idle = [...this.#idle];
+    for (const hop of idle) this.#leave(hop);
+  }
+
   /** Says goodbye on the idle hops now, on leased ones when they are given back; resolves when all are gone. */
   async close(why: RelayError): Promise<void> {
     const whenEmpty = Promise.withResolvers<void>();
@@ -174,6 +187,7 @@ export class HopSupply {
 
   /** Hops to open though nobody waits; a failing upstream gets none beside the one that is to prove itself. */
   get #spare(): number {
+    if (this.#isRetired) return 0;
     if (this.#backOff.isFailing && this.#openNow > 0) return 0;
     return Math.max(this.#ahead - this.#idle.length, this.#min - this.#openNow, 0);
   }
@@ -279,6 +293,7 @@ export class HopSupply {
     const isTooMany = this.#openNow >= this.#habits.connections;
     if (this.#closed !== undefined || this.#isWorn(hop) || isTooMany) return this.#leave(hop);
     if (this.#waiting.serve(hop)) return void this.#leased.add(hop);
+    if (this.#isRetired) return this.#leave(hop);
     hop.rest();
     this.#idle.push(hop);
   }

@@ -35,6 +35,7 @@ export class HopPool {
   readonly #supplies = new Map<Target, HopSupply>();
   /** What each place offers, whoever logs in there; the one heard of last comes last. */
   readonly #offers = new Map<Place, Capabilities>();
+  readonly #retired = new WeakSet<Target>();
   readonly #tending: NodeJS.Timeout;
   #isClosed = false;
 
@@ -57,6 +58,7 @@ export class HopPool {
 
   /** Opens `limits.min` hops before anybody needs them, and keeps so many. */
   keepReady(target: Target): void {
+    if (this.#isClosed) return;
     this.#supplyOf(target).keepReady(this.#around.limits.min);
   }
 
@@ -101,6 +103,16 @@ export class HopPool {
     this.#supplies.delete(target);
   }
 
+  /**
+   * Keeps no hop of a target any more, because another has taken its place. Transactions that began with it go on: they
+   * may still lease hops.
+   */
+  retire(target: Target): void {
+    this.#retired.add(target);
+    this.#supplies.get(target)?.retire();
+    this.lastSecured = undefined; // it may have been this one's
+  }
+
   /** Says goodbye on all hops: on the idle ones now, on the leased ones when they are given back; waits for them all. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -123,6 +135,7 @@ export class HopPool {
     const known = this.#supplies.get(target);
     if (known !== undefined) return known;
     const supply = new HopSupply(target, this.#around);
+    if (this.#retired.has(target)) supply.retire();
     this.#supplies.set(target, supply);
     return supply;
   }
@@ -137,7 +150,12 @@ export class HopPool {
   }
 
   #tend(): void {
-    for (const supply of this.#supplies.values()) supply.tend();
+    for (const [target, supply] of this.#supplies) {
+      supply.tend();
+      if (!supply.isEmpty || !this.#retired.has(target)) continue;
+      this.#supplies.delete(target);
+      this.#offers.delete(target.place);
+    }
   }
 }
 

@@ -234,3 +234,20 @@ test('lets whoever waits go when the pool is closed, and whoever is gone', async
   await pool.giveBack(held);
   await closed;
 });
+
+test('serves whoever still has a target that was retired, and keeps no hop of it', async () => {
+  const pool = newPool({ ...LIMITS, max: 1 });
+  const old = target();
+  await pool.giveBack(await pool.lease({ targets: [old] }));
+  const held = await pool.lease({ targets: [old] });
+  const waiting = pool.lease({ targets: [old] });
+  pool.retire(old);
+  await pool.giveBack(held);
+  assert.equal((await waiting).hop, held.hop, 'who waited did not get the hop');
+  await pool.giveBack(await waiting);
+  const late = await pool.lease({ targets: [old] });
+  assert.notEqual(late.hop, held.hop);
+  await pool.giveBack(late);
+  await upstream.idle(); // without the pool's end
+  await pool.close();
+});
