@@ -9,6 +9,7 @@ import { isIP, isIPv6 } from 'node:net';
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
 import { Networks } from '../relay/networks.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
+import { isPresentable } from '../tls/server-identity.ts';
 import type { TrustOptions } from '../tls/trust.ts';
 import type { HopLimits } from '../upstream/habits.ts';
 import type { MechanismName } from '../upstream/sasl/mechanism.ts';
@@ -172,13 +173,18 @@ function identityFaults(cert: string, key: string): readonly Problem[] {
     return [{ variable: 'SEALPOST_LISTEN_CERT_FILE', text: 'should name a PEM certificate' }];
   }
   try {
-    if (certificate.checkPrivateKey(createPrivateKey(key))) return [];
-    return [{ variable: 'SEALPOST_LISTEN_KEY_FILE', text: 'should be the key of SEALPOST_LISTEN_CERT_FILE' }];
+    if (!certificate.checkPrivateKey(createPrivateKey(key)))
+      return [
+        { variable: 'SEALPOST_LISTEN_KEY_FILE', text: 'should be the key of SEALPOST_LISTEN_CERT_FILE' },
+      ];
   } catch {
     return [
       { variable: 'SEALPOST_LISTEN_KEY_FILE', text: 'should name a PEM private key without a passphrase' },
     ];
   }
+  if (isPresentable(cert, key)) return [];
+  const text = 'should name a certificate that is strong enough, with a chain that is whole';
+  return [{ variable: 'SEALPOST_LISTEN_CERT_FILE', text }];
 }
 
 function isLoopback(host: string): boolean {

@@ -25,6 +25,7 @@ import {
 
 const TLS13_SUITES = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
 
+const PEM_BEGIN = /-----BEGIN CERTIFICATE-----/g;
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 export interface TrustOptions {
@@ -116,11 +117,13 @@ function anchorsOf({ addedAnchors = [], isAnchorsOnly = false }: TrustOptions): 
 /**
  * The certificates of a PEM file.
  *
- * @throws {Error} when there is none, or one that cannot be read
+ * @throws {Error} when there is none, or one that cannot be read or is cut short
  */
 export function parseAnchors(pem: string): readonly string[] {
   const found = pem.match(PEM_CERTIFICATE) ?? [];
   if (found.length === 0) throw new Error('contains no PEM certificate');
+  if (found.length !== pem.match(PEM_BEGIN)?.length)
+    throw new Error('contains a certificate that is cut short');
   for (const text of found) {
     try {
       void new X509Certificate(text);
