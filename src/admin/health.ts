@@ -23,10 +23,11 @@ export interface Readiness {
 
 export class HealthProbe implements Readiness {
   readonly #pool: HopPool;
-  readonly #targets: readonly Target[];
+  readonly #targets: () => readonly Target[];
   #underWay: Promise<Health> | undefined;
 
-  constructor(pool: HopPool, targets: readonly Target[]) {
+  /** @param targets those that count at the moment of a question */
+  constructor(pool: HopPool, targets: () => readonly Target[]) {
     this.#pool = pool;
     this.#targets = targets;
   }
@@ -46,7 +47,7 @@ export class HealthProbe implements Readiness {
 
   async #probe(): Promise<Health> {
     try {
-      await this.#pool.giveBack(await this.#pool.lease({ targets: this.#targets, isFresh: true }));
+      await this.#pool.giveBack(await this.#pool.lease({ targets: this.#targets(), isFresh: true }));
       return { ready: true };
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;

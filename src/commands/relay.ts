@@ -3,18 +3,22 @@
  */
 import { HealthProbe, type Readiness } from '../admin/health.ts';
 import { loadOrIssue } from '../certificates/local-authority.ts';
+import type { Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { ClientAuth } from '../listener/client-auth.ts';
 import { Listener, type Address, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
 import type { Log } from '../log/log.ts';
 import { AddressPolicy } from '../relay/address-policy.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
+import type { RouteTable } from '../relay/routes.ts';
 import type { HopLimits } from '../upstream/habits.ts';
+import type { Names } from '../upstream/locate.ts';
 import { HopOpener } from '../upstream/open-hop.ts';
+import type { HopSurroundings } from '../upstream/open-way.ts';
 import { HopPool } from '../upstream/pool.ts';
-import type { Target } from '../upstream/target.ts';
 import { EXIT } from './exit.ts';
-import { upstreamsOf } from './upstreams.ts';
+import { isSame } from './kept.ts';
+import { upstreamsOf, type Upstreams } from './upstreams.ts';
 import { ALONE, shareOf, type WorkerNumber } from './worker-share.ts';
 
 /** How long transactions may go on after SIGTERM: an orchestrator's patience is 30 s at most. */
@@ -25,10 +29,18 @@ export interface Relaying {
   readonly health: Readiness;
   /** Resolves when clients are served. @returns the exit code if they cannot be; the reason is told by then */
   start(): Promise<number | undefined>;
+  /**
+   * Makes what new settings need, and changes nothing yet. Only what comes from files can differ: a process's
+   * environment stays as it is.
+   */
+  prepare(settings: Settings): Promise<Prepared>;
   /** Lets transactions end within the grace. @returns how many did not */
   stop(): Promise<number>;
   kill(): void;
 }
+
+/** New settings that are ready to be taken, or why they cannot be. */
+export type Prepared = { readonly take: () => Promise<void> } | { readonly problems: readonly Problem[] };
 
 export interface ListeningAddress extends Address {
   readonly tls: boolean;
@@ -43,10 +55,14 @@ export class Relay implements Relaying {
   readonly health: HealthProbe;
   readonly #log: Log;
   readonly #pool: HopPool;
-  readonly #settled: () => Promise<void>;
-  /** To hold hops ready for; undefined where each client logs in with what is its own. */
-  readonly #first: Target | undefined;
+  #settled: () => Promise<void>;
   readonly #listeners: readonly { readonly listener: Listener; readonly tls: boolean }[];
+  readonly #auth: ClientAuth | undefined;
+  /** Shared with all that begins: what is replaced in it counts from then on. */
+  readonly #context: RelayContext & { routes: RouteTable };
+  readonly #around: HopSurroundings & { names: Names };
+  #settings: Settings;
+  #kept: Upstreams['kept'];
 
   private constructor(
     settings: Settings,
@@ -55,18 +71,22 @@ export class Relay implements Relaying {
     part: WorkerNumber,
   ) {
     const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply: onTlsFailure } = settings;
-    const { targets, routes, around, settled } = upstreamsOf(settings, log);
-    const pool = new HopPool(new HopOpener(around), limitsFor(settings.hopLimits, part), log);
+    const { routes, around, kept, settled } = upstreamsOf(settings, log);
+    this.#around = { ...around };
+    const pool = new HopPool(new HopOpener(this.#around), limitsFor(settings.hopLimits, part), log);
     const { trace } = settings;
     const addresses = new AddressPolicy(settings);
     const heads = { hostname, trace, addresses };
     const context = { pool, routes, log, maxOctets, lineEndings, requireTls, onTlsFailure, ...heads };
-    this.health = new HealthProbe(pool, targets);
+    this.#context = context;
+    this.health = new HealthProbe(pool, () => context.routes.fallback.targets);
     this.#log = log;
     this.#pool = pool;
+    this.#settings = settings;
+    this.#kept = kept;
     this.#settled = settled;
-    this.#first = settings.clientAuth === 'passthrough' ? undefined : targets[0];
-    this.#listeners = makeListeners(settings, context, identity);
+    this.#auth = clientAuthOf(settings, context);
+    this.#listeners = makeListeners(settings, context, { identity, auth: this.#auth });
   }
 
   /** @param part of how many processes this is one; it keeps to its share of the limits */
@@ -92,8 +112,35 @@ export class Relay implements Relaying {
       const reason = await reasonNotStarted(async () => listener.start());
       if (reason !== undefined) failures.push({ ...listener.address, reason });
     }
-    if (failures.length === 0 && this.#first !== undefined) this.#pool.keepReady(this.#first);
+    if (failures.length === 0) this.#keepReady();
     return failures;
+  }
+
+  async prepare(settings: Settings): Promise<Prepared> {
+    const identity = await identityIn(settings, this.#log);
+    if ('problems' in identity) return identity;
+    const upstreams = upstreamsOf(settings, this.#log, this.#kept);
+    return { take: async () => Promise.resolve(this.#take(settings, upstreams, identity.found)) };
+  }
+
+  /** Transactions that have begun go on with what they have. */
+  #take(settings: Settings, upstreams: Upstreams, identity: ListenerIdentity | undefined): void {
+    const { clientUsers } = settings;
+    if (!isSame(clientUsers, this.#settings.clientUsers)) this.#auth?.renew(clientUsers);
+    if (identity !== undefined) for (const { listener } of this.#listeners) listener.present(identity);
+    this.#settings = settings;
+    this.#kept = upstreams.kept;
+    this.#settled = upstreams.settled;
+    this.#around.names = upstreams.around.names;
+    this.#context.routes = upstreams.routes;
+    for (const target of upstreams.gone) this.#pool.retire(target);
+    this.#keepReady();
+  }
+
+  /** Not where each client logs in with what is its own. */
+  #keepReady(): void {
+    const [first] = this.#context.routes.fallback.targets;
+    if (first !== undefined && this.#settings.clientAuth !== 'passthrough') this.#pool.keepReady(first);
   }
 
   /** A message whose client has gone may still wait for its verdict: the pool is waited for too. */
@@ -123,7 +170,7 @@ function limitsFor(limits: HopLimits, part: WorkerNumber): HopLimits {
 function makeListeners(
   settings: Settings,
   context: RelayContext,
-  identity: ListenerIdentity | undefined,
+  { identity, auth }: Pick<ListenerOptions, 'identity' | 'auth'>,
 ): readonly { readonly listener: Listener; readonly tls: boolean }[] {
   const {
     clientNetworks: networks,
@@ -133,7 +180,6 @@ function makeListeners(
     listenTls,
     listenStarttls,
   } = settings;
-  const auth = clientAuthOf(settings, context);
   const shared = { identity, networks, proxyNetworks, oldTlsNetworks, auth } as const;
   const plain = listenStarttls ? 'starttls' : 'none';
   const options: readonly ListenerOptions[] = [
@@ -160,6 +206,19 @@ export async function identityOf(settings: Settings, log: Log): Promise<Listener
   if (issued.created) log.emit('certificate.created', stored);
   if (issued.renewed) log.emit('certificate.renewed', stored);
   return { key: issued.key, cert: issued.cert };
+}
+
+/** The same for a process that has one already, and goes on with that if there is no other. */
+export async function identityIn(
+  settings: Settings,
+  log: Log,
+): Promise<{ readonly found: ListenerIdentity | undefined } | { readonly problems: readonly Problem[] }> {
+  try {
+    return { found: await identityOf(settings, log) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'cannot be read';
+    return { problems: [{ variable: 'SEALPOST_STATE_DIR', text: `holds no usable certificate: ${reason}` }] };
+  }
 }
 
 export function tellListenFailures(failures: readonly ListenFailure[], log: Log): void {

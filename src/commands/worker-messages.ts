@@ -4,14 +4,33 @@
  * Does not: carry settings or secrets; a worker reads its own (worker.ts).
  */
 import type { Health } from '../admin/health.ts';
+import type { Problem } from '../config/environment.ts';
 import type { ListenFailure, ListeningAddress } from './relay.ts';
 
 /** From the primary to a worker. */
 export type Order =
   /** `worker`: its number, from 1. */
-  | { readonly kind: 'start'; readonly worker: number }
-  | { readonly kind: 'tell-health'; readonly id: number; readonly mayProbe: boolean }
-  | { readonly kind: 'stop' };
+  { readonly kind: 'start'; readonly worker: number } | { readonly kind: 'stop' } | (Question & Numbered);
+
+/** What is answered. */
+export type Question =
+  | { readonly kind: 'tell-health'; readonly mayProbe: boolean }
+  /** Reads the configuration anew, and changes nothing yet. */
+  | { readonly kind: 'prepare' }
+  /** Takes what it has prepared. */
+  | { readonly kind: 'take' };
+
+export type Answer =
+  /** `health`: undefined when it is not known without a probe. */
+  | { readonly kind: 'health'; readonly health?: Health | undefined }
+  /** None when all is well. */
+  | { readonly kind: 'prepared'; readonly problems: readonly Problem[] }
+  | { readonly kind: 'taken' };
+
+/** By which a question finds its answer. */
+export interface Numbered {
+  readonly id: number;
+}
 
 /** From a worker to the primary. */
 export type Report =
@@ -19,16 +38,23 @@ export type Report =
   | { readonly kind: 'ready' }
   | { readonly kind: 'started'; readonly addresses: readonly ListeningAddress[] }
   | { readonly kind: 'not-started'; readonly failures: readonly ListenFailure[] }
-  /** `health`: undefined when it is not known without a probe. */
-  | { readonly kind: 'health'; readonly id: number; readonly health?: Health | undefined }
+  | (Answer & Numbered)
   | { readonly kind: 'stopped'; readonly forced: number };
 
-const ORDERS: readonly string[] = ['start', 'tell-health', 'stop'] satisfies readonly Order['kind'][];
+const ORDERS: readonly string[] = [
+  'start',
+  'stop',
+  'tell-health',
+  'prepare',
+  'take',
+] satisfies readonly Order['kind'][];
 const REPORTS: readonly string[] = [
   'ready',
   'started',
   'not-started',
   'health',
+  'prepared',
+  'taken',
   'stopped',
 ] satisfies readonly Report['kind'][];
 

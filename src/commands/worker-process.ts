@@ -7,10 +7,11 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Health } from '../admin/health.ts';
+import type { Problem } from '../config/environment.ts';
 import { LAST_LINES_MS } from './last-lines.ts';
 import type { LineMerger } from './line-merger.ts';
 import type { ListenFailure, ListeningAddress } from './relay.ts';
-import { isReport, type Order, type Report } from './worker-messages.ts';
+import { isReport, type Answer, type Order, type Question, type Report } from './worker-messages.ts';
 
 export interface WorkerEnd {
   readonly code: number | null;
@@ -33,7 +34,7 @@ export class WorkerProcess {
   readonly #worker: Worker;
   readonly #began = performance.now();
   readonly #settle: (outcome: StartOutcome) => void;
-  readonly #asked = new Map<number, (answer: { health: Health | undefined } | undefined) => void>();
+  readonly #asked = new Map<number, (answer: Answer | undefined) => void>();
   #questions = 0;
 
   /** @throws {Error} when the system has no process to give */
@@ -69,14 +70,30 @@ export class WorkerProcess {
     this.#worker.process.kill('SIGKILL');
   }
 
-  /** @returns undefined when the answer is not known, or does not come in time */
+  /** @returns undefined when the answer does not come in time */
   async askHealth(mayProbe: boolean, withinMs: number): Promise<{ health: Health | undefined } | undefined> {
+    const answer = await this.#ask({ kind: 'tell-health', mayProbe }, withinMs);
+    return answer?.kind === 'health' ? { health: answer.health } : undefined;
+  }
+
+  /** @returns what is wrong with the configuration; undefined when no answer comes */
+  async prepare(withinMs: number): Promise<readonly Problem[] | undefined> {
+    const answer = await this.#ask({ kind: 'prepare' }, withinMs);
+    return answer?.kind === 'prepared' ? answer.problems : undefined;
+  }
+
+  /** Resolves when the configuration that was prepared counts, or when no answer comes. */
+  async take(withinMs: number): Promise<void> {
+    await this.#ask({ kind: 'take' }, withinMs);
+  }
+
+  async #ask(question: Question, withinMs: number): Promise<Answer | undefined> {
     if (!this.isServing) return undefined;
     const id = (this.#questions += 1);
-    const { promise, resolve } = Promise.withResolvers<{ health: Health | undefined } | undefined>();
+    const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
     const timer = setTimeout(() => resolve(undefined), withinMs);
     this.#asked.set(id, resolve);
-    this.#tell({ kind: 'tell-health', id, mayProbe });
+    this.#tell({ ...question, id });
     try {
       return await promise;
     } finally {
@@ -87,7 +104,7 @@ export class WorkerProcess {
 
   #hear(report: Report): void {
     if (report.kind === 'ready') this.#tell({ kind: 'start', worker: this.number });
-    else if (report.kind === 'health') this.#asked.get(report.id)?.({ health: report.health });
+    else if ('id' in report) this.#asked.get(report.id)?.(report);
     else if (report.kind === 'stopped') this.forced = report.forced;
     else {
       this.isServing = report.kind === 'started';

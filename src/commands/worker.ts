@@ -6,19 +6,19 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { Settings } from '../config/settings.ts';
+import { loadSettings, type Settings } from '../config/settings.ts';
 import type { EventName, Events } from '../log/events.ts';
 import { openLog, type Log } from '../log/log.ts';
 import { dieOnMistakes } from './die-on-mistakes.ts';
 import { EXIT } from './exit.ts';
 import { lastLinesWritten } from './last-lines.ts';
-import { Relay } from './relay.ts';
-import { isOrder, type Order, type Report } from './worker-messages.ts';
+import { Relay, type Prepared } from './relay.ts';
+import { isOrder, type Answer, type Numbered, type Question, type Report } from './worker-messages.ts';
 
 /** @returns the exit code, once stopped */
 export async function serveAsWorker(settings: Settings): Promise<number> {
   // Those that a terminal or a supervisor sends to all of us: only the primary decides what they mean.
-  process.on('SIGTERM', ignore).on('SIGINT', ignore);
+  process.on('SIGTERM', ignore).on('SIGINT', ignore).on('SIGHUP', ignore);
   const primary = new Primary();
   const worker = await Promise.race([primary.start, delay(ORDER_MS, undefined, { ref: false })]);
   if (worker === undefined) {
@@ -33,7 +33,7 @@ export async function serveAsWorker(settings: Settings): Promise<number> {
     await primary.tell({ kind: 'not-started', failures });
     return EXIT.unavailable;
   }
-  primary.onHealthAsked = (order) => void tellHealth(primary, relay, order);
+  primary.answer = answersOf(relay);
   await primary.tell({ kind: 'started', addresses: relay.addresses });
   await primary.stop;
   await primary.tell({ kind: 'stopped', forced: await relay.stop() });
@@ -44,13 +44,12 @@ export async function serveAsWorker(settings: Settings): Promise<number> {
 /** How long the primary may take to say what to do: it says so as soon as it hears of us. */
 const ORDER_MS = 10_000;
 
-type HealthOrder = Extract<Order, { kind: 'tell-health' }>;
-
 /** The other end. When it is gone, node:cluster ends this process. */
 class Primary {
   readonly start: Promise<number>;
   readonly stop: Promise<void>;
-  onHealthAsked: ((order: HealthOrder) => void) | undefined;
+  /** To be set before it hears that we have started. */
+  answer: ((question: Question) => Promise<Answer>) | undefined;
 
   constructor() {
     const start = Promise.withResolvers<number>();
@@ -61,9 +60,14 @@ class Primary {
       if (!isOrder(order)) return;
       if (order.kind === 'start') start.resolve(order.worker);
       else if (order.kind === 'stop') stop.resolve();
-      else this.onHealthAsked?.(order);
+      else void this.#answer(order);
     });
     void this.tell({ kind: 'ready' });
+  }
+
+  async #answer({ id, ...question }: Question & Numbered): Promise<void> {
+    const answer = await this.answer?.(question);
+    if (answer !== undefined) await this.tell({ ...answer, id });
   }
 
   /** Resolves when it is on its way, or can never be. */
@@ -75,9 +79,25 @@ class Primary {
   }
 }
 
-async function tellHealth(primary: Primary, relay: Relay, { id, mayProbe }: HealthOrder): Promise<void> {
-  const health = mayProbe ? await relay.health.ask() : relay.health.known;
-  await primary.tell({ kind: 'health', id, health });
+function answersOf(relay: Relay): (question: Question) => Promise<Answer> {
+  let prepared: Prepared | undefined;
+  return async (question) => {
+    switch (question.kind) {
+      case 'tell-health':
+        return { kind: 'health', health: question.mayProbe ? await relay.health.ask() : relay.health.known };
+      case 'prepare':
+        prepared = await prepareAnew(relay);
+        return { kind: 'prepared', problems: 'problems' in prepared ? prepared.problems : [] };
+      case 'take':
+        if (prepared !== undefined && 'take' in prepared) await prepared.take();
+        return { kind: 'taken' };
+    }
+  };
+}
+
+async function prepareAnew(relay: Relay): Promise<Prepared> {
+  const loaded = loadSettings();
+  return 'problems' in loaded ? loaded : relay.prepare(loaded.settings);
 }
 
 /** What all workers do together the primary tells once. */

@@ -14,7 +14,15 @@ import type { Settings } from '../config/settings.ts';
 import type { Log } from '../log/log.ts';
 import { EXIT } from './exit.ts';
 import { LineMerger } from './line-merger.ts';
-import { GRACE_MS, identityOf, tellListenFailures, type ListeningAddress, type Relaying } from './relay.ts';
+import {
+  GRACE_MS,
+  identityIn,
+  identityOf,
+  tellListenFailures,
+  type ListeningAddress,
+  type Prepared,
+  type Relaying,
+} from './relay.ts';
 import { WorkerProcess, type StartOutcome, type WorkerEnd } from './worker-process.ts';
 import { restMs, shortLives } from './worker-share.ts';
 
@@ -22,6 +30,8 @@ import { restMs, shortLives } from './worker-share.ts';
 const STUCK_MS = 2_000;
 /** For what a worker knows without asking the upstream. */
 const ANSWER_MS = 250;
+/** For reading and checking all files: one that takes longer is stuck. */
+const PREPARE_MS = 30_000;
 /** A probe's own failure says more than that it did not end. */
 const PROBE_MARGIN_MS = 1_000;
 
@@ -55,6 +65,22 @@ export class Workers implements Relaying {
     for (const address of this.#addresses) this.#log.emit('listener.started', address);
     for (const worker of this.#workers.values()) void this.#supervise(worker);
     return undefined;
+  }
+
+  /** All of them or none. One that ends meanwhile has a successor that reads the files by itself. */
+  async prepare(settings: Settings): Promise<Prepared> {
+    const identity = await identityIn(settings, this.#log); // as at the start
+    if ('problems' in identity) return identity;
+    const workers = [...this.#workers.values()];
+    await Promise.all(workers.map(async ({ outcome }) => outcome));
+    const answers = await Promise.all(workers.map(async (worker) => worker.prepare(PREPARE_MS)));
+    const problems = answers.find((found = []) => found.length > 0);
+    if (problems !== undefined) return { problems };
+    return {
+      take: async () => {
+        await Promise.all(workers.map(async (worker) => worker.take(PREPARE_MS)));
+      },
+    };
   }
 
   async stop(): Promise<number> {

@@ -14,6 +14,7 @@ import { loginRefusal } from '../relay/login-refusal.ts';
 import { Networks } from '../relay/networks.ts';
 import { hintsOf } from '../relay/refusal-hint.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
+import type { Target } from '../upstream/target.ts';
 import { FailedLogins } from './failed-logins.ts';
 import { Gate } from './gate.ts';
 import type { ClientMechanism, Proof } from './sasl-exchange.ts';
@@ -77,7 +78,7 @@ const OVERLOADED: Refused = {
 export class ClientAuth {
   /** Whether MAIL needs a login. */
   readonly isRequired: boolean;
-  readonly #judge: Judge;
+  #judge: Judge;
   readonly #clear: Networks;
   readonly #failed = new FailedLogins();
 
@@ -85,6 +86,11 @@ export class ClientAuth {
     this.isRequired = options.clientAuth !== 'any';
     this.#judge = judgeFor(options, relay);
     this.#clear = new Networks([...LOOPBACK, ...options.clientAuthClearNetworks]);
+  }
+
+  /** Takes other users from now on, where there are users; who is logged in stays so. */
+  renew(users: ClientUsers | undefined): void {
+    if (this.#judge instanceof UserJudge) this.#judge = userJudge(users);
   }
 
   get mechanisms(): readonly ClientMechanism[] {
@@ -109,7 +115,7 @@ export class ClientAuth {
 function judgeFor({ clientAuth, clientUsers, accounts }: ClientAuthOptions, relay: RelayContext): Judge {
   switch (clientAuth) {
     case 'users':
-      return new UserJudge(new UserCheck(clientUsers ?? new Map()));
+      return userJudge(clientUsers);
     case 'passthrough':
       return new PassthroughJudge(relay, accounts);
     case 'any':
@@ -147,6 +153,10 @@ class UserJudge implements Judge {
   }
 }
 
+function userJudge(users: ClientUsers | undefined): UserJudge {
+  return new UserJudge(new UserCheck(users ?? new Map()));
+}
+
 /** Each is a connection of its own, and an upstream that sees many logins fail at once shuts out the relay. */
 const UPSTREAM_LOGINS_AT_ONCE = 20;
 const UPSTREAM_LOGINS_WAITING = 200;
@@ -161,9 +171,9 @@ class PassthroughJudge implements Judge {
   readonly #gate = new Gate(UPSTREAM_LOGINS_AT_ONCE, UPSTREAM_LOGINS_WAITING);
 
   constructor(relay: RelayContext, accounts: ClientAuthOptions['accounts']) {
-    const { pool, routes } = relay;
     this.#relay = relay;
-    this.#accounts = new ClientAccounts({ ...accounts, pool, targets: routes.fallback.targets });
+    const targets = (): readonly Target[] => relay.routes.fallback.targets;
+    this.#accounts = new ClientAccounts({ ...accounts, pool: relay.pool, targets });
   }
 
   /** Who has been let in waits for nobody else's login. */

@@ -14,7 +14,7 @@ import { Networks } from '../relay/networks.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import type { ClientAuth } from './client-auth.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
-import { withOldTls } from './old-tls.ts';
+import { presentInOldTls, withOldTls } from './old-tls.ts';
 import { proxyHeaderOf } from './proxied-client.ts';
 
 export interface Address {
@@ -71,6 +71,11 @@ export class Listener {
     this.#relay.log.emit('listener.started', { ...this.address, tls: this.#options.tls === 'implicit' });
   }
 
+  /** Presents another certificate in handshakes from now on. */
+  present(identity: ListenerIdentity): void {
+    this.#server.present(identity);
+  }
+
   /** Accepts nobody more and ends idle sessions; resolves when the last transaction has ended. */
   async stop(): Promise<void> {
     const { address } = this;
@@ -114,6 +119,11 @@ class RelayServer extends SMTPServer {
       ended: (connection) => void this.clients.delete(connection),
     };
     this.on('error', () => undefined); // one client's trouble; without a listener the process would die
+  }
+
+  present({ key, cert }: ListenerIdentity): void {
+    this.updateSecureContext({ key, cert });
+    if (this.#old !== undefined) presentInOldTls(this.#old.server, { key, cert });
   }
 
   /** Asked by smtp-server, which ends a connection whose header does not come. */

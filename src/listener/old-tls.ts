@@ -9,9 +9,15 @@ import { SMTPServer } from 'smtp-server';
 import type { ListenerIdentity } from './listener.ts';
 
 /** The same server, but for the context of its handshakes: smtp-server takes it from the server that it is told. */
-export function withOldTls(server: SMTPServer, { key, cert }: ListenerIdentity): SMTPServer {
+export function withOldTls(server: SMTPServer, identity: ListenerIdentity): SMTPServer {
   const same: unknown = Object.create(server);
   if (!(same instanceof SMTPServer)) throw new TypeError('not made from a server');
+  presentInOldTls(same, identity);
+  return same;
+}
+
+/** For handshakes from now on. */
+export function presentInOldTls(server: SMTPServer, { key, cert }: ListenerIdentity): void {
   const { secureContext } = new SMTPServer({
     key,
     cert,
@@ -20,6 +26,5 @@ export function withOldTls(server: SMTPServer, { key, cert }: ListenerIdentity):
     ciphers: 'DEFAULT:!aNULL:!eNULL:@SECLEVEL=0',
     logger: false,
   });
-  same.secureContext = secureContext;
-  return same;
+  server.secureContext = secureContext;
 }

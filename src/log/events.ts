@@ -18,6 +18,10 @@ interface HopIds {
 export interface Events {
   /** Variables as they count, secrets redacted. */
   'config.loaded': { readonly version: string; readonly settings: Readonly<Record<string, string>> };
+  /** The files it comes from were read again, and count from now on. */
+  'config.reloaded': { readonly settings: Readonly<Record<string, string>> };
+  /** They were read again, and the configuration stays as it was for this reason, and for others that were told. */
+  'config.refused': { readonly variable: string; readonly text: string };
   'config.warned': { readonly variable: string; readonly text: string };
   'certificate.created': { readonly directory: string; readonly notAfter: string };
   'certificate.renewed': { readonly directory: string; readonly notAfter: string };
@@ -118,7 +122,11 @@ export interface Events {
     readonly code: number | null;
     readonly signal: string | null;
   };
+  /** It did not answer for too long, and is killed. */
+  'worker.hung': { readonly worker: number; readonly pid: number };
   'process.stopping': { readonly signal: string };
+  /** What systemd waits for could not be said to it. */
+  'supervisor.untold': { readonly reason: string };
   /** Transactions that were cut off; those of a worker that had to be killed are not known. */
   'process.stopped': { readonly forced: number };
   'internal.error': { readonly name: string; readonly text: string; readonly stack: string };
@@ -141,6 +149,8 @@ export type EventName = keyof Events;
 /** The level belongs to the event. */
 export const LEVELS: { readonly [E in EventName]: Level } = {
   'config.loaded': 'info',
+  'config.reloaded': 'info',
+  'config.refused': 'error',
   'config.warned': 'warn',
   'certificate.created': 'info',
   'certificate.renewed': 'info',
@@ -172,7 +182,9 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'transaction.abandoned': 'warn',
   'worker.started': 'info',
   'worker.ended': 'error',
+  'worker.hung': 'error',
   'process.stopping': 'info',
+  'supervisor.untold': 'error',
   'process.stopped': 'info',
   'internal.error': 'error',
 };

@@ -24,8 +24,8 @@ export interface ClientAccount {
 
 export interface AccountsOptions {
   readonly pool: HopPool;
-  /** Whose credentials are replaced. */
-  readonly targets: readonly Target[];
+  /** Whose credentials are replaced; others when the configuration was read anew. */
+  readonly targets: () => readonly Target[];
   /** Those that may carry a password; all when undefined. */
   readonly mechanisms: readonly MechanismName[] | undefined;
   /** How long an account is kept without a session. */
@@ -59,8 +59,8 @@ const TOO_MANY = 'The relay has too many accounts logged in at the upstream; try
 
 export class ClientAccounts {
   readonly #options: AccountsOptions;
-  /** Of name and password. */
-  readonly #digests = new KeyedDigest();
+  /** Of name and password; others for each upstream: an account at one that has changed is not found again, and goes. */
+  readonly #digests = new WeakMap<readonly Target[], KeyedDigest>();
   /** Longest there first. */
   readonly #accounts = new Map<string, Account>();
   readonly #refused = new RecentMap<Refused>(MAX_REFUSED);
@@ -131,11 +131,11 @@ export class ClientAccounts {
   #add(id: string, user: string, password: Secret): Account {
     const refused = this.#refused.get(id);
     if (refused !== undefined && refused.backOff.restMs(true) > 0) throw refused.error;
-    const { targets, mechanisms } = this.#options;
+    const { mechanisms } = this.#options;
     this.#makeRoom();
     const credentials = { kind: 'password', user, password, mechanisms } as const;
     const account = {
-      targets: targets.map((target) => ({ ...target, credentials })),
+      targets: this.#options.targets().map((target) => ({ ...target, credentials })),
       sessions: 0,
       isProven: false,
       idleSince: 0,
@@ -173,6 +173,9 @@ export class ClientAccounts {
   }
 
   #idOf(user: string, password: Secret): string {
-    return this.#digests.of(user, password.reveal());
+    const targets = this.#options.targets();
+    const digest = this.#digests.get(targets) ?? new KeyedDigest();
+    this.#digests.set(targets, digest);
+    return digest.of(user, password.reveal());
   }
 }

@@ -12,6 +12,7 @@ import type { RouteTable } from './routes.ts';
 
 export interface RelayContext extends HeaderRules {
   readonly pool: HopPool;
+  /** What counts for transactions that begin now: another when the configuration was read anew. */
   readonly routes: RouteTable;
   readonly log: Log;
   readonly maxOctets: number;

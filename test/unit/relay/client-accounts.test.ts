@@ -47,6 +47,8 @@ function target(): Target {
 
 interface Scene {
   readonly pool: HopPool;
+  /** Can be changed. */
+  readonly wanted: { targets: readonly Target[] };
   readonly accounts: ClientAccounts;
 }
 
@@ -59,8 +61,9 @@ function scene(most = 100): Scene {
   const opener = new HopOpener({ settings, names: { resolver, machine: resolver }, stalls, log });
   const limits = { min: 0, max: 10, idleMs: 60_000, maxAgeMs: 600_000, maxMessages: 100 };
   const pool = new HopPool(opener, limits, log);
-  const options = { pool, targets: [target()], mechanisms: undefined, idleMs: 60_000, most };
-  return { pool, accounts: new ClientAccounts(options) };
+  const wanted = { targets: [target()] };
+  const options = { pool, targets: () => wanted.targets, mechanisms: undefined, idleMs: 60_000, most };
+  return { pool, wanted, accounts: new ClientAccounts(options) };
 }
 
 test('gives the same account to the same name and password, and another to any other', LIMIT, async () => {
@@ -73,6 +76,21 @@ test('gives the same account to the same name and password, and another to any o
   assert.equal(accounts.size, 2);
   await pool.close();
 });
+
+test(
+  'gives another account to the same name and password at an upstream that was changed',
+  LIMIT,
+  async () => {
+    const { pool, wanted, accounts } = scene();
+    const one = await accounts.logIn('ann', new Secret('x'), signal);
+    wanted.targets = [target()];
+    const other = await accounts.logIn('ann', new Secret('x'), signal);
+    assert.notEqual(one.targets[0], other.targets[0]);
+    const again = await accounts.logIn('ann', new Secret('x'), signal);
+    assert.equal(again.targets[0], other.targets[0]);
+    await pool.close();
+  },
+);
 
 test('keeps an account that was let in, and nothing of one that was refused', LIMIT, async () => {
   const { pool, accounts } = scene();
