@@ -20,6 +20,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   tls: 1,
   log: 1,
   certificates: 1,
+  state: 0,
   protocol: 0,
 };
 

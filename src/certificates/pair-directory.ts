@@ -6,10 +6,11 @@
  * file, never mended in silence.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { syncDirectory, writeSynced } from '../state/atomic-file.ts';
 import type { Pair } from './build-certificates.ts';
 
 /** What is wrong with the stored files, in words for the operator. */
@@ -78,23 +79,6 @@ export async function replacePair(place: PairPlace, pair: Pair): Promise<boolean
   }
 }
 
-/** Writes a file as one: whoever reads it sees the old content or the new. */
-export async function writeFileAtomically(
-  file: string,
-  content: string | Buffer,
-  mode: number,
-): Promise<void> {
-  const aside = await mkdtemp(`${file}.new-`);
-  try {
-    const fresh = join(aside, 'content');
-    await writeSynced(fresh, content, mode);
-    await rename(fresh, file);
-    await syncDirectory(dirname(file));
-  } finally {
-    await rm(aside, { recursive: true, force: true });
-  }
-}
-
 async function putInPlace(fresh: string, place: PairPlace): Promise<boolean> {
   try {
     // rename(2) replaces no directory that has entries: this is the moment in which one process wins.
@@ -144,31 +128,10 @@ async function readIfPresent(file: string): Promise<string | undefined> {
 async function writeAside(place: PairPlace, pair: Pair): Promise<string> {
   await mkdir(dirname(place.directory), { recursive: true, mode: 0o700 });
   const fresh = await mkdtemp(`${place.directory}.new-`);
-  await writeSynced(join(fresh, 'key.pem'), pair.key, place.keyMode);
-  await writeSynced(join(fresh, 'cert.pem'), pair.cert, 0o644);
+  await writeSynced(join(fresh, 'key.pem'), pair.key, { mode: place.keyMode });
+  await writeSynced(join(fresh, 'cert.pem'), pair.cert, { mode: 0o644 });
   await syncDirectory(fresh);
   return fresh;
-}
-
-async function writeSynced(file: string, content: string | Buffer, mode: number): Promise<void> {
-  const handle = await open(file, 'wx', mode);
-  try {
-    await handle.chmod(mode); // the process's umask may have taken bits away
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Makes a rename durable. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function hasCode(error: unknown, ...codes: string[]): boolean {

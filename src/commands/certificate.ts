@@ -10,7 +10,8 @@ import {
   renew,
   type CertificateDescription,
 } from '../certificates/local-authority.ts';
-import { LocalAuthorityError, writeFileAtomically } from '../certificates/pair-directory.ts';
+import { LocalAuthorityError } from '../certificates/pair-directory.ts';
+import { writeFileAtomically } from '../state/atomic-file.ts';
 import { readPasswordFile } from './password-file.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
@@ -126,7 +127,7 @@ async function exportFrom(
     out.write(leaf === true ? identity.cert : identity.ca);
     return 0;
   }
-  await writeFileAtomically(p12, buildPkcs12(identity, identity.ca, password), 0o600);
+  await writeFileAtomically(p12, buildPkcs12(identity, identity.ca, password), { mode: 0o600 });
   out.write(`Wrote ${p12}: the certificate for localhost, its private key and the local CA.\n`);
   return 0;
 }

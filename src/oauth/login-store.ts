@@ -2,16 +2,17 @@
  * The refresh token of a login, on disk: what `sealpost login` leaves for the relay, and what a provider gives in its
  * place at a renewal.
  *
- * Guarantees: the file is 0600 in a directory that is 0700, and is replaced as one (temporary file, fsync, rename): a crash
- * leaves the old login or the new one. Of several processes one renews at a time, so that a refresh token that counts only
+ * Guarantees: the file is 0600 in a directory that is 0700, and is replaced as one (state/atomic-file.ts): a crash leaves
+ * the old login or the new one. Of several processes one renews at a time, so that a refresh token that counts only
  * once is not used twice.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { chmod, chown, mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { Secret } from '../protocol/secret.ts';
+import { writeFileAtomically, type Owner } from '../state/atomic-file.ts';
 import type { OAuthAccount } from './account.ts';
 import { TokenError } from './token-error.ts';
 
@@ -66,7 +67,8 @@ export class LoginStore {
     const directory = dirname(this.file);
     try {
       await makeDirectory(directory);
-      await replace(this.file, `${text}\n`, await ownerOf(dirname(directory)));
+      const owner = await ownerOf(dirname(directory));
+      await writeFileAtomically(this.file, `${text}\n`, { mode: 0o600, owner });
     } catch (error) {
       throw this.#unusable(error);
     }
@@ -142,11 +144,6 @@ async function makeDirectory(directory: string): Promise<void> {
   if (made !== undefined && owner !== undefined) await chown(directory, owner.uid, owner.gid);
 }
 
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** Where root logs in for a relay that runs as somebody else, the login belongs to that one. */
 async function ownerOf(directory: string): Promise<Owner | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -155,35 +152,6 @@ async function ownerOf(directory: string): Promise<Owner | undefined> {
     return uid === 0 ? undefined : { uid, gid };
   } catch {
     return undefined; // not there yet: it will be root's
-  }
-}
-
-async function replace(file: string, text: string, owner: Owner | undefined): Promise<void> {
-  const fresh = `${file}.${randomUUID()}`;
-  try {
-    const handle = await open(fresh, 'wx', 0o600);
-    try {
-      if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(fresh, file);
-  } catch (error) {
-    await rm(fresh, { force: true });
-    throw error;
-  }
-  await syncDirectory(dirname(file));
-}
-
-/** Makes a rename durable. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

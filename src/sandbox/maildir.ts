@@ -3,9 +3,11 @@
  *
  * Guarantees: a file in `new` is complete and on disk; a message that broke off leaves nothing behind.
  */
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+
+import { writeSynced } from '../state/atomic-file.ts';
 
 let delivered = 0;
 
@@ -30,23 +32,13 @@ export class Maildir {
     const unfinished = join(this.#directory, 'tmp', name);
     const finished = join(this.#directory, 'new', name);
     try {
-      await writeSynced(unfinished, content);
+      await writeSynced(unfinished, content, { mode: 0o600 });
       await rename(unfinished, finished);
     } catch (error) {
       await rm(unfinished, { force: true });
       throw error;
     }
     return finished;
-  }
-}
-
-async function writeSynced(file: string, content: AsyncIterable<Buffer>): Promise<void> {
-  const handle = await open(file, 'wx', 0o600);
-  try {
-    for await (const piece of content) await handle.writeFile(piece);
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -13,6 +13,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { RelayError } from '../protocol/failure.ts';
+import { syncDirectory } from '../state/atomic-file.ts';
 import { Fields, messageOf, rowOf, type MessageRow } from './message-row.ts';
 import { spoolError, sqliteCode } from './spool-error.ts';
 import {
@@ -318,13 +319,4 @@ export class SqliteStore implements SpoolStore {
 function queuedOf(row: unknown): QueuedMessage {
   const until = new Fields(row).maybeNumber('claimed_until') ?? 0;
   return { message: messageOf(row), isClaimed: until >= Date.now() };
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
