@@ -12,6 +12,8 @@ import { SendmailError, SYSEXITS, type ExitCode } from './sendmail/exit-code.ts'
 import { HELP } from './sendmail/help.ts';
 import { parseOptions, type Options } from './sendmail/options.ts';
 
+// Whoever has stopped reading what is told here still wants the message sent.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 const [, program = '', ...words] = process.argv;
 process.exitCode = await runOrExplain();
 

@@ -113,6 +113,9 @@ function takeWithArgument(letter: string, argument: string, options: Options): v
     case 'o':
       if (argument === 'i') options.dotEnds = false;
       break;
+    case 'O':
+      if (/^IgnoreDots(?:$|=[^fn])/i.test(argument)) options.dotEnds = false;
+      break;
     case 'N':
       options.notify = notifyOf(argument);
       break;

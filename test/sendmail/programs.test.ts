@@ -188,6 +188,14 @@ test('a script that pipes a whole message delivers it', LIMIT, async () => {
   assert.equal(bodyOf(scene), 'done\n');
 });
 
+test('a script that stops reading what is told still gets its message delivered', LIMIT, async () => {
+  const scene = bed.begin();
+  const script = `{ printf 'Subject: s\\n\\n'; sleep 0.5; echo x; } | '${command.path}' -v b@y.test 2>&1 >/dev/null | :; '${command.path}' -bp | :`;
+  const run = await command.run(['bash', '-c', `set -o pipefail; ${script}`]);
+  assert.deepEqual(run, { code: 0, stdout: '', stderr: '' });
+  assert.equal(scene.messages.length, 1);
+});
+
 test('cron mails the output of a job', LIMIT, async () => {
   const scene = bed.begin();
   const cron = startCron("MAILTO=admin@y.test,ops@y.test\n@reboot root printf 'disk full\\n.\\nreally\\n'\n");
