@@ -9,7 +9,7 @@ import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import type { Body } from '../upstream/body.ts';
-import { mailCommand, neededExtension, rcptCommand } from '../upstream/parameters.ts';
+import { contentRule, mailCommand, neededExtension, rcptCommand } from '../upstream/parameters.ts';
 import type { Lease, Wanted } from '../upstream/pool.ts';
 import type { RefusalHint } from '../upstream/target.ts';
 import type { Transaction } from '../upstream/transaction.ts';
@@ -206,7 +206,10 @@ function wantedFor({ requireTls }: RelayContext, { route, argument, signal }: De
 
 /** @throws {RelayError} what MAIL asks for and the upstream lacks */
 function begunOn({ hop }: Lease, { argument }: DeliveryOrder, { requireTls }: RelayContext): Transaction {
-  return hop.mail(mailCommand(argument, hop.capabilities, requireTls));
+  return hop.mail(
+    mailCommand(argument, hop.capabilities, requireTls),
+    contentRule(argument, hop.capabilities),
+  );
 }
 
 /** The transaction goes on with the other recipients. */

@@ -151,7 +151,10 @@ function certificateSentence(reason: string): string {
 function unsupportedReply(extension: Extension): Reply {
   switch (extension) {
     case '8BITMIME':
-      return ownReply([554, '5.6.3'], 'The upstream does not take 8-bit content (8BITMIME).');
+      return ownReply(
+        [554, '5.6.3'],
+        'The message has 8-bit content, which the upstream does not take (8BITMIME); encode it as quoted-printable or base64.',
+      );
     case 'SMTPUTF8':
       return ownReply([553, '5.6.7'], 'The upstream does not take internationalised addresses (SMTPUTF8).');
     case 'REQUIRETLS':

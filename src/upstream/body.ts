@@ -3,6 +3,8 @@
  *
  * Guarantees: octets leave in order and unchanged but for the stuffing; the message ends only in `end()`.
  */
+import { isAscii } from 'node:buffer';
+
 import { coalesce } from '../protocol/coalesce.ts';
 import { CommandLine } from '../protocol/command.ts';
 import { DotStuffer } from '../protocol/dot-stuffer.ts';
@@ -153,6 +155,29 @@ export class StuffedBody implements Body {
   #throwIfRefused(): void {
     const refused = this.#refused;
     if (refused !== undefined) throw refused;
+  }
+}
+
+/** What octets the content may have. */
+export type ContentRule = 'any' | '7bit';
+
+/** Content that was declared 8-bit, for an upstream that takes 7-bit: many declare so whatever they send. */
+export class SevenBitBody implements Body {
+  readonly #body: Body;
+
+  constructor(body: Body) {
+    this.#body = body;
+  }
+
+  /** @throws {RelayError} as any, and unsupported */
+  async write(pieces: readonly Buffer[]): Promise<void> {
+    if (!pieces.every((piece) => isAscii(piece)))
+      throw new RelayError({ kind: 'unsupported', extension: '8BITMIME' });
+    return this.#body.write(pieces);
+  }
+
+  async end(): Promise<Reply> {
+    return this.#body.end();
   }
 }
 

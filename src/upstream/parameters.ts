@@ -1,12 +1,14 @@
 /**
  * MAIL and RCPT as they go up: parameters carried as received where the upstream knows them, else refused.
  *
- * SIZE and BODY=7BIT say nothing that an upstream without SIZE or 8BITMIME would need; there they are left out.
+ * SIZE and BODY say nothing that an upstream without SIZE or 8BITMIME would need; there they are left out. Content that
+ * was declared 8-bit must then turn out not to be (RFC 6152 §3): many declare it whatever it is.
  */
 import type { Capabilities } from '../protocol/capabilities.ts';
 import { CommandLine } from '../protocol/command.ts';
 import { RelayError, type Extension } from '../protocol/failure.ts';
 import type { Parameter, PathArgument } from '../protocol/path.ts';
+import type { ContentRule } from './body.ts';
 
 /** Parameters whose EHLO keyword has another name. The others are named like their keyword. */
 const KEYWORD_OF: ReadonlyMap<string, string> = new Map([
@@ -46,6 +48,12 @@ export function asksRequireTls({ parameters }: PathArgument): boolean {
   return parameters.some(({ keyword }) => keyword === 'REQUIRETLS');
 }
 
+/** What content may be: 7-bit only where it was declared not to be and the upstream takes no other (RFC 6152 §3). */
+export function contentRule({ parameters }: PathArgument, capabilities: Capabilities): ContentRule {
+  const isDeclared = parameters.some(({ text }) => text.toUpperCase() === 'BODY=8BITMIME');
+  return isDeclared && !capabilities.has('8BITMIME') ? '7bit' : 'any';
+}
+
 /** @throws {RelayError} unknown-parameter */
 export function rcptCommand(argument: PathArgument, capabilities: Capabilities): CommandLine<'RCPT'> {
   for (const parameter of argument.parameters) requireKnown(parameter, capabilities);
@@ -83,10 +91,9 @@ function isCarriedOnMail(parameter: Parameter, capabilities: Capabilities): bool
       requireFit(Number(value), capabilities);
       return capabilities.has('SIZE');
     case 'BODY':
-      if (value.toUpperCase() === '7BIT') return capabilities.has('8BITMIME');
       // BINARYMIME needs BDAT from the client too (RFC 3030 §3), which it was not offered.
-      if (value.toUpperCase() !== '8BITMIME') throw unknown('BODY=BINARYMIME');
-      return requireExtension('8BITMIME', capabilities);
+      if (value.toUpperCase() === 'BINARYMIME') throw unknown('BODY=BINARYMIME');
+      return capabilities.has('8BITMIME');
     case 'SMTPUTF8':
     case 'REQUIRETLS':
       return requireExtension(keyword, capabilities);

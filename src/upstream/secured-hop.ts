@@ -10,6 +10,7 @@ import { RelayError } from '../protocol/failure.ts';
 import { isMailAccepted, isRefusal, type Reply } from '../protocol/reply.ts';
 import type { TlsEvidence, VerifiedTls } from '../tls/verified-tls.ts';
 import { authenticate } from './authenticate.ts';
+import type { ContentRule } from './body.ts';
 import { Channel } from './channel.ts';
 import type { Deadline } from './deadline.ts';
 import type { MechanismName } from './sasl/mechanism.ts';
@@ -109,11 +110,11 @@ export class SecuredHop {
    *
    * @throws {RelayError} lost | protocol, when the hop has ended meanwhile
    */
-  mail(command: CommandLine<'MAIL'>): Transaction {
+  mail(command: CommandLine<'MAIL'>, rule: ContentRule): Transaction {
     this.#channel.assertOpen('mail');
     if (!this.isReady) throw new TypeError('the hop has a transaction under way');
     this.#transactionsBefore = this.transactions;
-    this.#transaction = new Transaction(this.#channel, this.capabilities, this.#timeouts, command);
+    this.#transaction = new Transaction(this.#channel, this.capabilities, this.#timeouts, command, rule);
     return this.#transaction;
   }
 

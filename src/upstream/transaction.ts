@@ -9,7 +9,7 @@ import type { Capabilities } from '../protocol/capabilities.ts';
 import { CommandLine } from '../protocol/command.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { isMailAccepted, isRefusal, type Reply } from '../protocol/reply.ts';
-import { ChunkedBody, StuffedBody, type Body } from './body.ts';
+import { ChunkedBody, SevenBitBody, StuffedBody, type Body, type ContentRule } from './body.ts';
 import type { Channel } from './channel.ts';
 import type { HopTimeouts } from './target.ts';
 
@@ -18,6 +18,7 @@ export class Transaction {
   readonly #capabilities: Capabilities;
   readonly #timeouts: HopTimeouts;
   readonly #command: CommandLine<'MAIL'>;
+  readonly #rule: ContentRule;
   #mail: Promise<Reply> | undefined;
   /** The end of the RCPT before, for an upstream that takes one command at a time. */
   #turn = Promise.resolve();
@@ -31,7 +32,9 @@ export class Transaction {
     capabilities: Capabilities,
     timeouts: HopTimeouts,
     command: CommandLine<'MAIL'>,
+    rule: ContentRule,
   ) {
+    this.#rule = rule;
     this.#channel = channel;
     this.#capabilities = capabilities;
     this.#timeouts = timeouts;
@@ -93,6 +96,11 @@ export class Transaction {
    * @throws {RelayError} refused at `data` | protocol | lost
    */
   async data(): Promise<Body> {
+    const body = await this.#begin();
+    return this.#rule === '7bit' ? new SevenBitBody(body) : body;
+  }
+
+  async #begin(): Promise<Body> {
     if (!this.#hasRecipient) throw new TypeError('no recipient was accepted');
     if (this.#capabilities.has('CHUNKING')) {
       this.#body = new ChunkedBody(this.#channel, this.#timeouts, this.#capabilities.has('PIPELINING'));
