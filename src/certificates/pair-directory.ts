@@ -10,6 +10,7 @@ import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { errorCode } from '../protocol/error-code.ts';
 import { syncDirectory, writeSynced } from '../state/atomic-file.ts';
 import type { Pair } from './build-certificates.ts';
 
@@ -135,7 +136,5 @@ async function writeAside(place: PairPlace, pair: Pair): Promise<string> {
 }
 
 function hasCode(error: unknown, ...codes: string[]): boolean {
-  return (
-    error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
-  );
+  return codes.includes(errorCode(error) ?? '');
 }

@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings.ts';
 import { ClientAuth } from '../listener/client-auth.ts';
 import { Listener, type Address, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
 import type { Log } from '../log/log.ts';
+import { errorCode } from '../protocol/error-code.ts';
 import { AddressPolicy } from '../relay/address-policy.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import type { RouteTable } from '../relay/routes.ts';
@@ -234,6 +235,6 @@ export async function reasonNotStarted(start: () => Promise<void>): Promise<stri
     await start();
     return undefined;
   } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return errorCode(error) ?? 'unknown';
   }
 }

@@ -5,6 +5,7 @@
  */
 import { lookup, Resolver } from 'node:dns/promises';
 
+import { errorCode } from '../protocol/error-code.ts';
 import { unlessAborted } from '../protocol/unless-aborted.ts';
 import type { TlsaRecord } from '../tls/tlsa.ts';
 import type { Answer, MailService, NameService, SrvRecord } from './answer.ts';
@@ -85,6 +86,6 @@ async function settled<T>(found: Promise<readonly T[]>, signal: AbortSignal): Pr
 }
 
 function reasonOf(error: unknown): DnsFaultReason | undefined {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const code = errorCode(error) ?? '';
   return REASONS.has(code) ? REASONS.get(code) : 'servfail';
 }

@@ -11,6 +11,7 @@ import { chmod, chown, mkdir, readFile, rename, rmdir, stat } from 'node:fs/prom
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { errorCode } from '../protocol/error-code.ts';
 import { Secret } from '../protocol/secret.ts';
 import { writeFileAtomically, type Owner } from '../state/atomic-file.ts';
 import type { OAuthAccount } from './account.ts';
@@ -49,7 +50,7 @@ export class LoginStore {
       await this.#closeToOthers();
       return parsed(await readFile(this.file, 'utf8'));
     } catch (error) {
-      const code = codeOf(error);
+      const code = errorCode(error);
       if (code === 'ENOENT' || (code !== undefined && this.#isDispensable)) return undefined;
       throw this.#unusable(error);
     }
@@ -112,13 +113,13 @@ export class LoginStore {
       if (await isStale(aside)) await rmdir(aside);
       else await rename(aside, this.#lock);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (errorCode(error) !== 'ENOENT') throw error;
     }
   }
 
   #unusable(error: unknown): TokenError {
     if (error instanceof TokenError) return error;
-    return new TokenError('token-state-unusable', `${this.file}: ${codeOf(error) ?? 'not a login'}`);
+    return new TokenError('token-state-unusable', `${this.file}: ${errorCode(error) ?? 'not a login'}`);
   }
 }
 
@@ -160,7 +161,7 @@ async function isMade(directory: string): Promise<boolean> {
     await mkdir(directory, { mode: 0o700 });
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -170,15 +171,11 @@ async function isStale(directory: string): Promise<boolean> {
     const { mtimeMs } = await stat(directory);
     return Math.abs(Date.now() - mtimeMs) > STALE_MS; // one from the future is from before the clock was set right
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
+    if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
 }
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

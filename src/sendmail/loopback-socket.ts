@@ -6,6 +6,7 @@
  */
 import { BlockList, connect, isIP, type Socket } from 'node:net';
 
+import { errorCode } from '../protocol/error-code.ts';
 import { SendmailError, SYSEXITS } from './exit-code.ts';
 
 export interface RelayAddress {
@@ -41,7 +42,7 @@ export async function openLoopback({ host, port }: RelayAddress): Promise<Socket
 }
 
 function unanswered(host: string, port: number, error: unknown): SendmailError {
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  const reason = errorCode(error) ?? 'unknown';
   const shown = host.includes(':') ? `[${host}]` : host;
   const text = `the relay at ${shown}:${port} does not answer (${reason}); is \`sealpost serve\` running?`;
   return new SendmailError(SYSEXITS.temporaryFailure, text, { cause: error });

@@ -3,6 +3,7 @@
  *
  * Guarantees: every error has a result type; the reason is a code, never text from the peer.
  */
+import { errorCode } from '../protocol/error-code.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { TlsResultType } from '../protocol/tls-result.ts';
 
@@ -59,10 +60,4 @@ export function asTlsFailure(error: unknown): RelayError {
     { kind: 'tls', phase: 'handshake', ...classifyHandshakeError(error) },
     { cause: error },
   );
-}
-
-/** The `code` that Node puts on its errors. */
-export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
 }

@@ -6,8 +6,8 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 
+import { errorCode } from '../protocol/error-code.ts';
 import type { Secret } from '../protocol/secret.ts';
-import { errorCode } from './classify.ts';
 import { SECURITY_LEVEL } from './strength.ts';
 
 /** As node:tls takes it. The members are secrets: never shown, never logged. */

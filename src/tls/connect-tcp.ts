@@ -4,9 +4,9 @@
 import { once } from 'node:events';
 import { connect, isIPv6, type Socket } from 'node:net';
 
+import { errorCode } from '../protocol/error-code.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { unlessAborted } from '../protocol/unless-aborted.ts';
-import { errorCode } from './classify.ts';
 
 /**
  * Node gives up an address after this time and tries the next; its default of 250 ms is less than the round-trip time

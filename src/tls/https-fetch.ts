@@ -10,8 +10,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 
+import { errorCode } from '../protocol/error-code.ts';
 import { RelayError } from '../protocol/failure.ts';
-import { errorCode } from './classify.ts';
 import { connectTcp } from './connect-tcp.ts';
 import { NO_SERVER_HELLO, type Patience } from './handshake-end.ts';
 import { referenceIdentifier, type ReferenceIdentifier } from './reference-identifier.ts';

@@ -1,0 +1,7 @@
+/**
+ * The `code` that Node puts on its errors.
+ */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
