@@ -34,7 +34,11 @@ is offered to another upstream than the one it was given for.
 
 | variable | form | default | meaning |
 | --- | --- | --- | --- |
-${Object.values(upstreamVariables('<NAME>')).map(row).join('\n')}
+${Object.values(upstreamVariables('<NAME>'))
+  .filter(({ name }) => !name.startsWith('SEALPOST_UPSTREAM_<NAME>_OAUTH_'))
+  .map(row)
+  .join('\n')}
+| \`SEALPOST_UPSTREAM_<NAME>_OAUTH_…\` | as \`SEALPOST_OAUTH_…\` | none | Each of these variables, for the access tokens of that upstream: \`…_OAUTH_GRANT\`, \`…_OAUTH_CLIENT_ID\` and so on. \`sealpost login <NAME>\` logs in for it. |
 `;
 
 if (!process.argv.includes('--check')) writeFileSync(PATH, text);

@@ -17,10 +17,10 @@ import { upstreamsOf } from './upstreams.ts';
 
 const USAGE = `Usage: sealpost check [--json | --pin] [--no-color] [UPSTREAM…]
 
-Each UPSTREAM is written as in SEALPOST_UPSTREAM; without one, what SEALPOST_UPSTREAM and
-SEALPOST_UPSTREAM_<NAME>_URL say is checked. All other variables count as for serve; configured credentials are offered only to
-upstreams that are configured: the same host and port, under the pin= and server-name= that are
-configured for them.
+Each UPSTREAM is written as in SEALPOST_UPSTREAM, or is the NAME of a SEALPOST_UPSTREAM_<NAME>_URL;
+without one, what SEALPOST_UPSTREAM and all of these say is checked. All other variables count as
+for serve; configured credentials are offered only to upstreams that are configured: the same host
+and port, under the pin= and server-name= that are configured for them.
 
 --json      prints one JSON document
 --pin       prints only what to copy to SEALPOST_TLS_PIN_SHA256, one line for each key
@@ -100,7 +100,10 @@ async function checkAll(request: Request, found: NamedUpstreams, out: NodeJS.Wri
     budgetMs: budgetOf(settings),
     delivers: isNamedHere ? 'every' : 'some',
   });
-  const subjects = [...subjectsOf(targets, found), ...(isNamedHere ? [] : named.flatMap(subjectsOfRoute))];
+  const subjects = [
+    ...subjectsOf(targets, found),
+    ...named.filter(({ name = '' }) => found.names.includes(name)).flatMap(subjectsOfRoute),
+  ];
   if (request.output === 'pin') return printPins(diagnostician, subjects, out);
   const diagnosis = await diagnostician.diagnose(subjects);
   await settled();

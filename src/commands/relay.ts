@@ -62,6 +62,7 @@ export class Relay implements Relaying {
   /** Shared with all that begins: what is replaced in it counts from then on. */
   readonly #context: RelayContext & { routes: RouteTable };
   readonly #around: HopSurroundings & { names: Names };
+  readonly #part: WorkerNumber;
   #settings: Settings;
   #kept: Upstreams['kept'];
 
@@ -72,7 +73,7 @@ export class Relay implements Relaying {
     part: WorkerNumber,
   ) {
     const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply: onTlsFailure } = settings;
-    const { routes, around, kept, settled } = upstreamsOf(settings, log);
+    const { routes, around, kept, settled } = upstreamsOf(settings, log, { part });
     this.#around = { ...around };
     const pool = new HopPool(new HopOpener(this.#around), limitsFor(settings.hopLimits, part), log);
     const { trace } = settings;
@@ -83,6 +84,7 @@ export class Relay implements Relaying {
     this.health = new HealthProbe(pool, () => context.routes.fallback.targets);
     this.#log = log;
     this.#pool = pool;
+    this.#part = part;
     this.#settings = settings;
     this.#kept = kept;
     this.#settled = settled;
@@ -120,7 +122,7 @@ export class Relay implements Relaying {
   async prepare(settings: Settings): Promise<Prepared> {
     const identity = await identityIn(settings, this.#log);
     if ('problems' in identity) return identity;
-    const upstreams = upstreamsOf(settings, this.#log, this.#kept);
+    const upstreams = upstreamsOf(settings, this.#log, { part: this.#part, before: this.#kept });
     return { take: async () => Promise.resolve(this.#take(settings, upstreams, identity.found)) };
   }
 

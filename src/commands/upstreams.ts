@@ -14,10 +14,12 @@ import { RenewingToken } from '../oauth/renewing-token.ts';
 import { isRefusal, RouteTable, type Route, type Verdict } from '../relay/routes.ts';
 import { httpsFetch } from '../tls/https-fetch.ts';
 import { Trust, type TrustOptions } from '../tls/trust.ts';
+import type { HopCaps } from '../upstream/habits.ts';
 import type { HopSurroundings } from '../upstream/open-way.ts';
 import { StallMemory } from '../upstream/stall-memory.ts';
 import type { Target, TokenSource } from '../upstream/target.ts';
 import { Kept } from './kept.ts';
+import { ALONE, shareOf, type WorkerNumber } from './worker-share.ts';
 
 export interface Upstreams {
   /** In order of preference. */
@@ -36,8 +38,18 @@ export interface Upstreams {
   readonly gone: readonly Target[];
 }
 
-/** @param before what was made of other settings; what is still the same is kept, with its hops and its token */
-export function upstreamsOf(settings: Settings, log: Log, before?: KeptUpstreams): Upstreams {
+interface Surroundings {
+  /** Of how many processes this is one; it keeps to its share of what an upstream allows. */
+  readonly part?: WorkerNumber;
+  /** What was made of other settings; what is still the same is kept, with its hops and its token. */
+  readonly before?: KeptUpstreams;
+}
+
+export function upstreamsOf(
+  settings: Settings,
+  log: Log,
+  { part = ALONE, before }: Surroundings = {},
+): Upstreams {
   const { hostname, connectMs, commandMs, finalMs, dnsResolver: address } = settings;
   forgetForeignTrust();
   const kept = new KeptUpstreams(before);
@@ -54,7 +66,8 @@ export function upstreamsOf(settings: Settings, log: Log, before?: KeptUpstreams
     );
   const routeOf = ({ name, destinations, trust }: RouteSettings): Route => {
     const targets = destinations.map((destination) => {
-      const target = targetOf(destination, trustOf(trust), tokensOf);
+      const caps = shareOfCaps(destination.caps, part);
+      const target = targetOf({ ...destination, caps }, trustOf(trust), tokensOf);
       return kept.targets.of(target, () => target);
     });
     return kept.routes.of({ name, targets }, () => ({ name, targets }));
@@ -88,6 +101,11 @@ function targetOf({ credentials, ...rest }: Destination, trust: Trust, tokensOf:
   const { account, mechanisms } = credentials;
   const tokens = tokensOf(account);
   return { ...rest, trust, credentials: { kind: 'token', user: account.user, tokens, mechanisms } };
+}
+
+/** Each process needs one connection at least. */
+function shareOfCaps(caps: HopCaps | undefined, part: WorkerNumber): HopCaps | undefined {
+  return caps?.max === undefined ? caps : { ...caps, max: Math.max(1, shareOf(caps.max, part)) };
 }
 
 /** What hops depend on, each in as many pieces as there are. */

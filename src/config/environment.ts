@@ -1,7 +1,8 @@
 /**
  * From the process's environment to the variables of the table: names checked, empty ones dropped, `_FILE` twins read.
  */
-import { variablesBeside } from './named-upstream-variables.ts';
+import { inWordsOf } from '../relay/upstream-words.ts';
+import { upstreamNamesIn, variablesBeside } from './named-upstream-variables.ts';
 import { parseProvider, PROVIDER_VARIABLE } from './provider.ts';
 import { readText } from './readers.ts';
 import { VARIABLES } from './table.ts';
@@ -19,7 +20,6 @@ export interface Environment {
 }
 
 const PREFIX = 'SEALPOST_';
-const UPSTREAM_VARIABLE = 'SEALPOST_UPSTREAM';
 const USER_VARIABLE = 'SEALPOST_UPSTREAM_USER';
 const PASSWORD_VARIABLE = 'SEALPOST_UPSTREAM_PASSWORD';
 /** Kubernetes injects these for a Service named sealpost; they are not meant for us. */
@@ -61,7 +61,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Environment {
       problems.push({ variable: name, text: `should not be set together with ${twinOf.name}` });
     else readTwin(twinOf.name, name, text, container, problems);
   }
-  return { container: withPreset(container, problems), problems };
+  return { container: withPresets(container, problems), problems };
 }
 
 /** Those of the table, and those of the named upstream that the name may be about. */
@@ -73,26 +73,34 @@ function hasTwin({ isSecret, isLong }: Variable<unknown>): boolean {
   return isSecret || isLong;
 }
 
-/** What the provider sets, under what the operator sets. */
-function withPreset(
-  { [PROVIDER_VARIABLE]: provider, ...own }: Container,
-  problems: Problem[],
-): Record<string, string> {
-  if (provider === undefined) return own;
-  if (own[UPSTREAM_VARIABLE] !== undefined) {
-    const text = `should not be set together with ${PROVIDER_VARIABLE}, which names the upstream`;
-    problems.push({ variable: UPSTREAM_VARIABLE, text });
+/** What the providers set, under what the operator sets. */
+function withPresets(own: Record<string, string>, problems: Problem[]): Container {
+  const set: Record<string, string> = {};
+  for (const upstream of [undefined, ...upstreamNamesIn(own)]) {
+    const variable = inWordsOf(upstream, PROVIDER_VARIABLE);
+    try {
+      Object.assign(set, presetFor(upstream, own[variable], own));
+    } catch (error) {
+      problems.push({ variable, text: error instanceof Error ? error.message : 'cannot be read' });
+      delete own[variable];
+    }
   }
-  try {
-    const preset = parseProvider(provider);
-    const token = preset.provider.isUserThePassword === true ? own[PASSWORD_VARIABLE] : undefined;
-    const user = token === undefined ? {} : { [USER_VARIABLE]: token };
-    return { ...preset.defaults, ...user, ...own, [PROVIDER_VARIABLE]: provider };
-  } catch (error) {
-    const text = error instanceof Error ? error.message : 'cannot be read';
-    problems.push({ variable: PROVIDER_VARIABLE, text });
-    return own;
-  }
+  return { ...set, ...own };
+}
+
+/**
+ * @param upstream undefined for the one without a name
+ * @throws {Error} that says what `provider` should be
+ */
+function presetFor(upstream: string | undefined, provider: string | undefined, own: Container): Container {
+  if (provider === undefined) return {};
+  const preset = parseProvider(provider);
+  const password = own[inWordsOf(upstream, PASSWORD_VARIABLE)];
+  const isUser = preset.provider.isUserThePassword === true && password !== undefined;
+  const set = { ...preset.defaults, ...(isUser ? { [USER_VARIABLE]: password } : {}) };
+  const named = Object.entries(set).map(([name, text]) => [inWordsOf(upstream, name), text] as const);
+  // What is said about the pool counts for all upstreams, and is not for one that has a name.
+  return Object.fromEntries(named.filter(([name]) => upstream === undefined || !(name in set)));
 }
 
 function readTwin(

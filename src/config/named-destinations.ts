@@ -9,6 +9,8 @@ import { isRefusal } from '../relay/routes.ts';
 import { inWordsOf } from '../relay/upstream-words.ts';
 import type { Problem } from './environment.ts';
 import { upstreamNamesIn, upstreamVariables } from './named-upstream-variables.ts';
+import { oauthFaults } from './oauth-account.ts';
+import { readOAuth } from './oauth-variables.ts';
 import { ROUTE_VARIABLES } from './route-variables.ts';
 import type { Values } from './table.ts';
 import { destinationsOf, loginFaults, trustFaults, trustOptionsOf, type Destination } from './targets.ts';
@@ -39,6 +41,7 @@ export function readNamedUpstreams(container: Container): readonly NamedValues[]
     const variables = upstreamVariables(name);
     return {
       name,
+      provider: variables.provider.read(container),
       upstreams: variables.upstreams.read(container),
       upstreamUser: variables.upstreamUser.read(container),
       upstreamPassword: variables.upstreamPassword.read(container),
@@ -46,6 +49,7 @@ export function readNamedUpstreams(container: Container): readonly NamedValues[]
       caAnchors: variables.caAnchors.read(container),
       pins: variables.pins.read(container),
       serverName: variables.serverName.read(container),
+      ...readOAuth(variables, container),
     };
   });
 }
@@ -56,7 +60,9 @@ export function namedDestinationsOf(
 ): readonly NamedDestinations[] {
   return named.map((one) => {
     const own = valuesFor(one, values);
-    return { name: one.name, destinations: destinationsOf(own), trust: trustOptionsOf(own) };
+    const caps = one.provider?.caps;
+    const destinations = destinationsOf(own).map((destination) => ({ ...destination, caps }));
+    return { name: one.name, destinations, trust: trustOptionsOf(own) };
   });
 }
 
@@ -91,7 +97,7 @@ export function routingFaults(named: readonly NamedValues[], values: Values): re
 
 function upstreamFaults(one: NamedValues, values: Values): readonly Problem[] {
   const own = valuesFor(one, values);
-  return [...loginFaults(own), ...trustFaults(own)].map(({ variable, text }) => ({
+  return [...loginFaults(own), ...oauthFaults(own), ...trustFaults(own)].map(({ variable, text }) => ({
     variable: inWordsOf(one.name, variable),
     text: inWordsOf(one.name, text),
   }));
@@ -111,10 +117,8 @@ function urlVariable(name: string): string {
   return upstreamVariables(name).upstreams.name;
 }
 
-/** All that says who we are; it is for the upstream that it was given for. */
+/** It says who we are to the upstream that it was given for. */
 const NOT_SHARED = {
-  provider: undefined,
-  oauthGrant: undefined,
   clientCert: undefined,
   clientKey: undefined,
   clientPkcs12: undefined,

@@ -1,7 +1,8 @@
 /**
  * Variables about upstreams that have a name: SEALPOST_UPSTREAM_<NAME>_URL and those that go with it.
  */
-import { takesPassword, type MechanismName } from '../upstream/sasl/mechanism.ts';
+import type { MechanismName } from '../upstream/sasl/mechanism.ts';
+import { oauthVariables } from './oauth-variables.ts';
 import { isUpstreamName } from './route-rules.ts';
 import { optional, required, type Container, type Variable } from './variable.ts';
 
@@ -11,6 +12,15 @@ const PREFIX = 'SEALPOST_UPSTREAM_';
 export function upstreamVariables(name: string) {
   const own = `${PREFIX}${name}`;
   return {
+    provider: optional(
+      `${own}_PROVIDER`,
+      {
+        form: 'as `SEALPOST_PROVIDER`',
+        meaning:
+          'Instead of its URL, or beside it: the provider that this upstream is. What it allows of connections, messages a session and the time of one holds for this upstream alone.',
+      },
+      (variable) => variable.asProvider(),
+    ),
     upstreams: required(
       `${own}_URL`,
       {
@@ -33,8 +43,8 @@ export function upstreamVariables(name: string) {
     ),
     upstreamAuth: optional(
       `${own}_AUTH`,
-      { form: 'SASL mechanisms', meaning: 'The mechanisms that may carry that password.' },
-      (variable) => passwordMechanisms(variable.asMechanisms()),
+      { form: 'as `SEALPOST_UPSTREAM_AUTH`', meaning: 'The mechanisms that may be used, but `EXTERNAL`.' },
+      (variable) => withoutCertificates(variable.asMechanisms()),
     ),
     caAnchors: optional(
       `${own}_CA_FILE`,
@@ -51,6 +61,7 @@ export function upstreamVariables(name: string) {
       { form: 'host name or address', meaning: 'The name that upstream proves, when it is not its host.' },
       (variable) => variable.asReference(),
     ),
+    ...oauthVariables(`${own}_OAUTH`),
   } as const;
 }
 
@@ -76,12 +87,10 @@ function upstreamNameIn(variable: string): string | undefined {
   return name !== undefined && isUpstreamName(name) ? name : undefined;
 }
 
-function passwordMechanisms(
+function withoutCertificates(
   names: readonly MechanismName[] | undefined,
 ): readonly MechanismName[] | undefined {
-  if (names?.every(takesPassword) === false)
-    throw new Error(
-      'should be a list of mechanisms that take a password; certificates and tokens go to SEALPOST_UPSTREAM',
-    );
+  if (names?.includes('EXTERNAL') === true)
+    throw new Error('should have no EXTERNAL: the client certificate is for SEALPOST_UPSTREAM');
   return names;
 }

@@ -8,6 +8,7 @@ import { identifierText } from '../tls/reference-identifier.ts';
 import type { Pins } from '../tls/peer-identity.ts';
 import type { Place } from '../upstream/target.ts';
 import { readEnvironment, type Problem } from './environment.ts';
+import { upstreamNamesIn } from './named-upstream-variables.ts';
 import { loadSettings, type Settings } from './settings.ts';
 import { readTable, TABLE, type Values } from './table.ts';
 import { destinationsOf, trustFaults, type Destination } from './targets.ts';
@@ -18,14 +19,35 @@ export interface NamedUpstreams {
   readonly settings: Settings;
   /** Those that the configured credentials are not for, where there are any. */
   readonly strangers: ReadonlySet<Destination>;
+  /** Those of the configured upstreams with a name that are meant. */
+  readonly names: readonly string[];
 }
 
 export type LoadedNamed = NamedUpstreams | { readonly problems: readonly Problem[] };
 
 /**
- * @param texts each as in SEALPOST_UPSTREAM, see `parseUpstreams`; where there are none, the configured upstreams count
+ * @param texts each the NAME of a configured upstream or as in SEALPOST_UPSTREAM, see `parseUpstreams`; where there are
+ *   none, all configured upstreams count
  */
 export function loadNamedUpstreams(texts: readonly string[], environment = process.env): LoadedNamed {
+  const known = upstreamNamesIn(readEnvironment(environment).container);
+  if (texts.length === 0) return withNames(loadPlaces([], environment), known);
+  const isKnown = (text: string): boolean => known.includes(text.toUpperCase());
+  const names = texts.filter(isKnown).map((text) => text.toUpperCase());
+  const places = texts.filter((text) => !isKnown(text));
+  if (places.length > 0) return withNames(loadPlaces(places, environment), names);
+  const loaded = loadSettings(environment);
+  if ('problems' in loaded) return loaded;
+  return { settings: { ...loaded.settings, destinations: [] }, strangers: new Set(), names };
+}
+
+type LoadedPlaces = Omit<NamedUpstreams, 'names'> | { readonly problems: readonly Problem[] };
+
+function withNames(loaded: LoadedPlaces, names: readonly string[]): LoadedNamed {
+  return 'problems' in loaded ? loaded : { ...loaded, names };
+}
+
+function loadPlaces(texts: readonly string[], environment: NodeJS.ProcessEnv): LoadedPlaces {
   const { name } = TABLE.upstreams;
   const isNamed = texts.length > 0;
   const isConfigured = [name, `${name}_FILE`, TABLE.provider.name].some((one) => isSet(environment[one]));
@@ -40,7 +62,7 @@ export function loadNamedUpstreams(texts: readonly string[], environment = proce
   return problems.length > 0 ? { problems } : withoutForeignCredentials(settings, configured, entries);
 }
 
-function withHint(problems: readonly Problem[], name: string): LoadedNamed {
+function withHint(problems: readonly Problem[], name: string): LoadedPlaces {
   const hinted = ({ variable, text }: Problem): Problem => ({
     variable,
     text: variable === name ? `${text}, or name one: sealpost check HOST` : text,
@@ -72,7 +94,7 @@ function withoutForeignCredentials(
   settings: Settings,
   configured: Values,
   entries: readonly NamedEntry[],
-): NamedUpstreams {
+): Omit<NamedUpstreams, 'names'> {
   const strangers = new Set<Destination>();
   const hasCredentials = destinationsOf(configured).some(({ credentials }) => credentials !== undefined);
   const upstreams = entries.map(({ entry }) => entry);

@@ -79,7 +79,7 @@ export function oauthFaults(values: Values): readonly Problem[] {
   const withGrant = `with SEALPOST_OAUTH_GRANT=${oauthGrant}`;
   const needs = (key: OAuthKey): void => must(!isSet(values, key), key, `is required ${withGrant}`);
   const lacks = (key: OAuthKey): void => must(isSet(values, key), key, `should not be set ${withGrant}`);
-  must(endpointsOf(values) === undefined, 'oauthTokenUrl', `is required ${withGrant}`);
+  must(endpointsOf(values) === undefined, 'oauthTokenUrl', `is required ${withGrant}${orTenant(values)}`);
   switch (oauthGrant) {
     case 'refresh-token':
       needs('oauthClientId');
@@ -102,6 +102,13 @@ export function oauthFaults(values: Values): readonly Problem[] {
   }
   if (oauthGrant !== 'refresh-token') for (const key of LOGIN_KEYS) lacks(key);
   return [...must.found, ...loginFaults(values), ...certificateFaults(values)];
+}
+
+/** What is missing of a provider that has its endpoints for each tenant. */
+function orTenant({ provider: preset }: Values): string {
+  if (preset?.provider.oauth?.tenant === undefined) return '';
+  const example = preset.provider.variant?.example ?? 'TENANT';
+  return `; or name the tenant, such as SEALPOST_PROVIDER=${preset.name}:${example}`;
 }
 
 type OAuthKey = keyof typeof OAUTH_VARIABLES;

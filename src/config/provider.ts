@@ -5,6 +5,7 @@
  * is about trust.
  */
 import type { OAuthEndpoints } from '../oauth/endpoints.ts';
+import type { HopCaps } from '../upstream/habits.ts';
 import { PROVIDERS, type Provider } from './providers.ts';
 
 /** A provider, and where its region, tenant or the like has been filled in. */
@@ -13,7 +14,9 @@ export interface Preset {
   readonly provider: Provider;
   /** Of other variables, by their names. */
   readonly defaults: Readonly<Record<string, string>>;
-  readonly oauth: { readonly delegated: OAuthEndpoints; readonly application: OAuthEndpoints } | undefined;
+  readonly caps: HopCaps;
+  readonly oauth:
+    { readonly delegated: OAuthEndpoints; readonly application: Partial<OAuthEndpoints> } | undefined;
 }
 
 export const PROVIDER_VARIABLE = 'SEALPOST_PROVIDER';
@@ -28,7 +31,9 @@ export function parseProvider(text: string): Preset {
   if (provider === undefined) throw new Error(`should be one of ${PROVIDER_NAMES.join(', ')}`);
   const variant = rest.join(':');
   const upstream = upstreamOf(name, provider, variant);
-  return { name, provider, defaults: defaultsOf(provider, upstream), oauth: oauthOf(provider, variant) };
+  const caps = capsOf(provider);
+  const defaults = defaultsOf(provider.user, upstream, caps);
+  return { name, provider, defaults, caps, oauth: oauthOf(provider, variant) };
 }
 
 function upstreamOf(name: string, { upstreams, variant: asked }: Provider, variant: string): string {
@@ -44,16 +49,26 @@ function upstreamOf(name: string, { upstreams, variant: asked }: Provider, varia
 /** Half of what the provider allows a session, so that it never has to end one. */
 const SESSION_SHARE = 0.5;
 
-function defaultsOf(provider: Provider, upstream: string): Readonly<Record<string, string>> {
-  const { user, connections, messagesPerSession, sessionSeconds } = provider;
+function capsOf({ connections: max, messagesPerSession: maxMessages, sessionSeconds }: Provider): HopCaps {
+  return {
+    ...(max === undefined ? {} : { max }),
+    ...(maxMessages === undefined ? {} : { maxMessages }),
+    ...(sessionSeconds === undefined ? {} : { maxAgeMs: sessionSeconds * SESSION_SHARE * 1_000 }),
+  };
+}
+
+function defaultsOf(
+  user: string | undefined,
+  upstream: string,
+  caps: HopCaps,
+): Readonly<Record<string, string>> {
+  const { max, maxMessages, maxAgeMs } = caps;
   return {
     SEALPOST_UPSTREAM: upstream,
     ...(user === undefined ? {} : { SEALPOST_UPSTREAM_USER: user }),
-    ...(connections === undefined ? {} : { SEALPOST_POOL_MAX: String(connections) }),
-    ...(messagesPerSession === undefined ? {} : { SEALPOST_POOL_MAX_MESSAGES: String(messagesPerSession) }),
-    ...(sessionSeconds === undefined
-      ? {}
-      : { SEALPOST_POOL_MAX_AGE: String(sessionSeconds * SESSION_SHARE) }),
+    ...(max === undefined ? {} : { SEALPOST_POOL_MAX: String(max) }),
+    ...(maxMessages === undefined ? {} : { SEALPOST_POOL_MAX_MESSAGES: String(maxMessages) }),
+    ...(maxAgeMs === undefined ? {} : { SEALPOST_POOL_MAX_AGE: String(maxAgeMs / 1_000) }),
   };
 }
 
@@ -66,5 +81,8 @@ function oauthOf({ oauth }: Provider, variant: string): Preset['oauth'] {
     deviceUrl: endpoints.deviceUrl?.replace('{}', tenant),
     authorizationUrl: endpoints.authorizationUrl?.replace('{}', tenant),
   });
-  return { delegated: filled(oauth.delegated), application: filled(oauth.application) };
+  // Somebody who logs in may be of any tenant; an application speaks for one.
+  const isTenantMissing = variant === '' && oauth.tenant !== undefined;
+  const application = isTenantMissing ? { scope: oauth.application.scope } : filled(oauth.application);
+  return { delegated: filled(oauth.delegated), application };
 }

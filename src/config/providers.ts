@@ -42,7 +42,7 @@ export interface ProviderOAuth {
   readonly delegated: OAuthEndpoints;
   /** The relay is an application of its own: client credentials or a service account. */
   readonly application: OAuthEndpoints;
-  /** What takes the place of `{}` where none is given. */
+  /** What takes the place of `{}` in `delegated` where none is given. */
   readonly tenant?: string;
 }
 

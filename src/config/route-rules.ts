@@ -33,6 +33,8 @@ const RESERVED = [
   'USER',
   'PASSWORD',
   'AUTH',
+  'OAUTH',
+  'PROVIDER',
   'CA',
   'PIN',
   'SERVER',

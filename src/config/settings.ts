@@ -88,7 +88,10 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 export function loadSettings(environment = process.env): Loaded {
   const { container, problems } = readEnvironment(environment);
   const unread = new Set(problems.map(({ variable }) => variable.replace(/_FILE$/, '')));
-  if (unread.has(TABLE.provider.name)) unread.add(TABLE.upstreams.name); // it would have come with the provider
+  // The upstream would have come with the provider.
+  for (const name of unread)
+    if (name === TABLE.provider.name) unread.add(TABLE.upstreams.name);
+    else if (name.endsWith('_PROVIDER')) unread.add(name.replace(/_PROVIDER$/, '_URL'));
   const variables = [...VARIABLES, ...namedVariablesIn(container)];
   const found = [...problems, ...variables.flatMap((variable) => faultOf(variable, container, unread))];
   if (found.length > 0) return { problems: found };
@@ -243,7 +246,7 @@ function onOneLine(text: string): string {
 
 /** Some providers take one token as the user and as the password. */
 function isUserSecret(name: string, container: Container): boolean {
-  return name === TABLE.upstreamUser.name && container[name] === container[TABLE.upstreamPassword.name];
+  return name.endsWith('_USER') && container[name] === container[name.replace(/USER$/, 'PASSWORD')];
 }
 
 function showUpstream({ place, login, pins, serverName }: UpstreamEntry): string {

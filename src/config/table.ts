@@ -3,7 +3,7 @@
  * are made from this table.
  */
 import { CLIENT_AUTH_VARIABLES, readClientAuth } from './client-auth-variables.ts';
-import { OAUTH_VARIABLES } from './oauth-variables.ts';
+import { OAUTH_VARIABLES, readOAuth } from './oauth-variables.ts';
 import { POOL_VARIABLES } from './pool-variables.ts';
 import { RELAY_VARIABLES } from './relay-variables.ts';
 import { ROUTE_VARIABLES } from './route-variables.ts';
@@ -38,18 +38,7 @@ export function readTable(container: Container): Values {
     connectMs: TABLE.connectMs.read(container),
     commandMs: TABLE.commandMs.read(container),
     finalMs: TABLE.finalMs.read(container),
-    oauthGrant: TABLE.oauthGrant.read(container),
-    oauthTokenUrl: TABLE.oauthTokenUrl.read(container),
-    oauthDeviceUrl: TABLE.oauthDeviceUrl.read(container),
-    oauthAuthorizationUrl: TABLE.oauthAuthorizationUrl.read(container),
-    oauthScope: TABLE.oauthScope.read(container),
-    oauthClientId: TABLE.oauthClientId.read(container),
-    oauthClientSecret: TABLE.oauthClientSecret.read(container),
-    oauthClientAuth: TABLE.oauthClientAuth.read(container),
-    oauthClientCert: TABLE.oauthClientCert.read(container),
-    oauthClientKey: TABLE.oauthClientKey.read(container),
-    oauthRefreshToken: TABLE.oauthRefreshToken.read(container),
-    oauthServiceAccount: TABLE.oauthServiceAccount.read(container),
+    ...readOAuth(OAUTH_VARIABLES, container),
     caAnchors: TABLE.caAnchors.read(container),
     isCaOnly: TABLE.isCaOnly.read(container),
     serverName: TABLE.serverName.read(container),

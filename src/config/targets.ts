@@ -182,8 +182,9 @@ export function loginFaults(values: Values): readonly Problem[] {
 
 /** Providers want to know who sends; but for those that go by the address. */
 function providerFaults(values: Values): readonly Problem[] {
-  const { provider: preset } = values;
+  const { provider: preset, oauthGrant } = values;
   if (preset === undefined || preset.provider.isLoginOptional === true) return [];
+  if (oauthGrant !== undefined) return []; // what that lacks is told there
   if (destinationsOf(values).every(({ credentials }) => credentials !== undefined)) return [];
   const text = `is required with SEALPOST_PROVIDER=${preset.name}`;
   return [{ variable: 'SEALPOST_UPSTREAM_USER', text }];

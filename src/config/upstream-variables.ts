@@ -11,7 +11,7 @@ export const UPSTREAM_VARIABLES = {
     {
       form: `one of ${PROVIDER_NAMES.map((name) => `\`${name}\``).join(', ')}`,
       meaning:
-        'Instead of `SEALPOST_UPSTREAM`: a provider that Sealpost knows. It stands for host and ports, the mechanisms that may carry a password, how many connections and messages a session the provider allows, and what its refusals mean, told next to its own words. A region, tenant or port follows a colon: `ses:eu-west-1`, `mailgun:eu`, `zoho:pro-eu`, `microsoft365:contoso.onmicrosoft.com`, `proton-bridge:1026`. Variables that are set count before what the provider sets.',
+        'A provider that Sealpost knows, and with it no `SEALPOST_UPSTREAM` is needed. It stands for host and ports, the mechanisms that may carry a password, how many connections and messages a session the provider allows, and what its refusals mean, told next to its own words. A region, tenant or port follows a colon: `ses:eu-west-1`, `mailgun:eu`, `zoho:pro-eu`, `microsoft365:contoso.onmicrosoft.com`, `proton-bridge:1026`. Each variable that is set counts before what the provider sets: `SEALPOST_UPSTREAM` replaces its host and ports and nothing else, for ports such as those of `smtps://email-smtp.eu-west-1.amazonaws.com:2465`.',
     },
     (variable) => variable.asProvider(),
   ),

@@ -4,21 +4,33 @@
 import { isIPv6 } from 'node:net';
 
 import type { Failure } from '../protocol/failure.ts';
-import { failureReply, isCertificateRefusal } from '../relay/failure-reply.ts';
+import { failureHint, failureReply, isCertificateRefusal } from '../relay/failure-reply.ts';
+import { inWordsOf } from '../relay/upstream-words.ts';
 import { wayText, type Way } from '../upstream/way.ts';
 import type { ProbeFinding, UnbelievedResolver, Verdict } from './findings.ts';
 import { shown } from './foreign-text.ts';
 import { LoginNotTried } from './login-turns.ts';
 import { resolverSentence } from './resolver-proof.ts';
+import type { Subject } from './subject.ts';
 
 const MAX_CHARACTERS = 600;
 
-/** @param failed why there is no hop; undefined when there was one */
-export function verdictOf(
+/** In the words of the upstream that it is about, and with what a known provider means by its refusal. */
+export function verdictFor(
+  { target, route }: Subject,
   way: Way,
   failed: Failure | LoginNotTried | undefined,
   probe: ProbeFinding,
 ): Verdict {
+  const verdict = verdictOf(way, failed, probe);
+  const isFailure = failed !== undefined && !(failed instanceof LoginNotTried);
+  const hint = isFailure ? failureHint(failed, target.hints) : undefined;
+  const sentence = inWordsOf(route, verdict.sentence);
+  return { ...verdict, sentence, hint: hint === undefined ? undefined : inWordsOf(route, hint) };
+}
+
+/** @param failed why there is no hop; undefined when there was one */
+function verdictOf(way: Way, failed: Failure | LoginNotTried | undefined, probe: ProbeFinding): Verdict {
   if (failed === undefined) return { outcome: 'secured', sentence: 'Mail would be delivered by this port.' };
   if (failed instanceof LoginNotTried) {
     const sentence = `The login was not tried on this port: ${failed.detail}.`;

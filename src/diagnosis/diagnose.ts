@@ -66,6 +66,7 @@ export class Diagnostician {
     const ports = await Promise.all(ways.map(async (way) => this.#port(target, way).find(subject, turns)));
     const isSrv = target.place.kind === 'srv';
     return {
+      name: subject.route,
       upstream: placeText(target.place),
       credentials: target.credentials !== undefined ? 'offered' : isWithheld ? 'withheld' : 'none',
       srv: isSrv ? names.srvFindings(await this.#proof.finding()) : undefined,

@@ -38,6 +38,8 @@ export interface UnbelievedResolver extends ResolverFinding {
 export type DnssecState = 'secure' | 'insecure' | 'bogus' | 'unproven';
 
 export interface UpstreamFinding {
+  /** Of SEALPOST_UPSTREAM_<NAME>_URL; absent for one without. */
+  readonly name?: string | undefined;
   /** As SEALPOST_UPSTREAM has it, without credentials. */
   readonly upstream: string;
   /** `withheld`: there are some, for other upstreams. */
@@ -183,4 +185,6 @@ export interface Verdict {
   readonly reason?: string | undefined;
   /** What to change. */
   readonly sentence: string;
+  /** What the provider of SEALPOST_PROVIDER means by its refusal; absent where that is not known. */
+  readonly hint?: string | undefined;
 }

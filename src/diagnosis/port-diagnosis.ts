@@ -13,7 +13,7 @@ import type { Deadline } from '../upstream/deadline.ts';
 import { locate } from '../upstream/locate.ts';
 import type { Target } from '../upstream/target.ts';
 import { wayText, type Way } from '../upstream/way.ts';
-import { unbelievedVerdict, verdictOf } from './advice.ts';
+import { unbelievedVerdict, verdictFor } from './advice.ts';
 import type {
   NameFinding,
   PortFinding,
@@ -79,7 +79,7 @@ export class PortDiagnosis {
       ...probe,
       secured: outcome.secured,
       login: loginFinding(subject, outcome),
-      verdict: judged.unbelieved ?? verdictOf(this.#way, outcome.failed, probe),
+      verdict: judged.unbelieved ?? verdictFor(subject, this.#way, outcome.failed, probe),
     };
   }
 

@@ -40,11 +40,11 @@ export function renderText(diagnosis: Diagnosis, paint: Paint): string {
 }
 
 function upstreamLines(upstream: UpstreamFinding, paint: Paint): readonly string[] {
-  const { srv = [], ports, verdict, credentials } = upstream;
+  const { name, srv = [], ports, verdict, credentials } = upstream;
   const facts: Row[] = srv.flatMap((one) => srvRows(one));
   if (credentials === 'withheld') facts.push(['login', WITHHELD]);
   return [
-    paint('title', upstream.upstream),
+    paint('title', name === undefined ? upstream.upstream : `${name}: ${upstream.upstream}`),
     ...rows(facts, paint, '  '),
     ...(verdict === undefined ? [] : [verdictLine(verdict, paint)]),
     '',
@@ -73,10 +73,18 @@ function portLines(port: PortFinding, paint: Paint): readonly string[] {
   ];
 }
 
-function verdictLine({ outcome, resultType, failure, reason, sentence }: Verdict, paint: Paint): string {
+function verdictLine({ outcome, resultType, failure, reason, ...told }: Verdict, paint: Paint): string {
   const why = reason === undefined || reason === '' ? '' : ` (${reason})`;
   const judged = paint(outcome === 'secured' ? 'good' : 'bad', resultType ?? failure ?? outcome);
-  return `    ${paint('label', 'verdict'.padEnd(LABEL_WIDTH))} ${judged}${why}: ${sentence}`;
+  const { sentence, hint } = told;
+  return rows(
+    [
+      ['verdict', `${judged}${why}: ${sentence}`],
+      ...(hint === undefined ? [] : [['provider', hint] as const]),
+    ],
+    paint,
+    '    ',
+  ).join('\n');
 }
 
 /** A label that is the same as the one above is not repeated. */

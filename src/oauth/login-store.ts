@@ -7,7 +7,7 @@
  * once is not used twice.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { chmod, chown, mkdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
+import { access, chmod, chown, constants, mkdir, readFile, rename, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -60,6 +60,16 @@ export class LoginStore {
   async #closeToOthers(): Promise<void> {
     const { mode } = await stat(this.file);
     if ((mode & 0o077) !== 0) await chmod(this.file, 0o600).catch(() => undefined); // it may be somebody else's
+  }
+
+  /** @throws {TokenError} token-state-unusable, where nothing could be written now */
+  async mustBeWritable(): Promise<void> {
+    try {
+      await makeDirectory(dirname(this.file));
+      await access(dirname(this.file), constants.W_OK);
+    } catch (error) {
+      throw this.#unusable(error);
+    }
   }
 
   /** @throws {TokenError} token-state-unusable */

@@ -20,9 +20,13 @@ export function failureReply(
   onTlsFailure: TlsFailureReply,
   hints?: readonly RefusalHint[],
 ): Reply {
-  const reply = plainReply(failure, onTlsFailure);
+  return withHint(plainReply(failure, onTlsFailure), failureHint(failure, hints));
+}
+
+/** What the refusal in a failure means, where there is one that is known. */
+export function failureHint(failure: Failure, hints?: readonly RefusalHint[]): string | undefined {
   const refused = refusedBy(failure);
-  return refused === undefined ? reply : withHint(reply, hintFor(refused, hints));
+  return refused === undefined ? undefined : hintFor(refused, hints);
 }
 
 /** What the upstream itself said; in clear anybody may have. */

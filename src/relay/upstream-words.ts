@@ -9,6 +9,8 @@ export function inWordsOf(name: string | undefined, text: string): string {
   const own = `SEALPOST_UPSTREAM_${name}`;
   return text
     .replaceAll(/\bSEALPOST_TLS_(CA_FILE|PIN_SHA256|SERVER_NAME)\b/g, `${own}_$1`)
+    .replaceAll(/\bSEALPOST_(OAUTH_|PROVIDER\b)/g, `${own}_$1`)
+    .replaceAll('sealpost login', `sealpost login ${name}`)
     .replaceAll(/\bSEALPOST_UPSTREAM_(USER|PASSWORD|AUTH)\b/g, `${own}_$1`)
     .replaceAll(/\bSEALPOST_UPSTREAM\b/g, `${own}_URL`);
 }

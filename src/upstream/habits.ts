@@ -19,6 +19,19 @@ export interface HopLimits {
   readonly maxMessages: number;
 }
 
+/** What one upstream allows. */
+export type HopCaps = Partial<Pick<HopLimits, 'max' | 'maxAgeMs' | 'maxMessages'>>;
+
+export function within(limits: HopLimits, caps: HopCaps = {}): HopLimits {
+  const { max = Infinity, maxAgeMs = Infinity, maxMessages = Infinity } = caps;
+  return {
+    ...limits,
+    max: Math.min(limits.max, max),
+    maxAgeMs: Math.min(limits.maxAgeMs, maxAgeMs),
+    maxMessages: Math.min(limits.maxMessages, maxMessages),
+  };
+}
+
 /** How long an idle time that was seen counts. */
 const KEPT_MS = 600_000;
 

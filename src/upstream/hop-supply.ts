@@ -9,7 +9,7 @@ import type { Log } from '../log/log.ts';
 import { RelayError, type Extension, type Failure } from '../protocol/failure.ts';
 import { BackOff } from './back-off.ts';
 import { refusesMessageBesideOthers, refusesSession } from './crowding.ts';
-import { Habits, type HopLimits } from './habits.ts';
+import { Habits, within, type HopLimits } from './habits.ts';
 import type { HopOpener } from './open-hop.ts';
 import type { OpenHop } from './open-way.ts';
 import { PooledHop } from './pooled-hop.ts';
@@ -46,6 +46,7 @@ export interface SupplySurroundings {
 export class HopSupply {
   readonly #target: Target;
   readonly #around: SupplySurroundings;
+  readonly #limits: HopLimits;
   readonly #habits: Habits;
   readonly #backOff = new BackOff();
   /** Used last comes last. */
@@ -70,7 +71,8 @@ export class HopSupply {
   constructor(target: Target, around: SupplySurroundings) {
     this.#target = target;
     this.#around = around;
-    this.#habits = new Habits(around.limits);
+    this.#limits = within(around.limits, target.caps);
+    this.#habits = new Habits(this.#limits);
   }
 
   /** Whether the newest try failed, nothing has shown since that the upstream is well, and no hop is left. */
@@ -251,7 +253,7 @@ export class HopSupply {
     this.#hasOpened = true;
     this.#backOff.opened(begun);
     this.#lastError = undefined;
-    const hop = new PooledHop(opened, this.#around.limits.maxAgeMs);
+    const hop = new PooledHop(opened, this.#limits.maxAgeMs);
     this.#habits.opened(opened.hop.capabilities, this.#openNow + 1);
     opened.hop.onEnd = (reason) => this.#ended(hop, reason);
     this.#around.onAlive(hop);

@@ -6,6 +6,7 @@ import type { Secret } from '../protocol/secret.ts';
 import type { Pins } from '../tls/peer-identity.ts';
 import type { ReferenceIdentifier } from '../tls/reference-identifier.ts';
 import type { Trust } from '../tls/trust.ts';
+import type { HopCaps } from './habits.ts';
 import type { MechanismName } from './sasl/mechanism.ts';
 
 /** One port and how TLS begins on it. There is no third way. */
@@ -98,6 +99,8 @@ export interface Target {
   readonly authentication: Authentication;
   readonly trust: Trust;
   readonly credentials?: Credentials | undefined;
+  /** What it allows, where that is less than what the operator allows all. */
+  readonly caps?: HopCaps | undefined;
   /** The first that fits goes to the client, next to the upstream's own words. */
   readonly hints?: readonly RefusalHint[] | undefined;
 }

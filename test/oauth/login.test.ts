@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,6 +135,50 @@ suite('sealpost login', { timeout: 120_000 }, async () => {
     assert.equal(await ended(process), 0, process.output);
     using client = await SmtpDialog.open(relay.port());
     assert.match((await client.send('Subject: scan\r\n\r\nA page.')).raw, /^250 /);
+  });
+
+  test('logs in for an upstream with a name, which its route then delivers to', async () => {
+    hurry();
+    const named: Record<string, string | undefined> = {
+      SEALPOST_TLS_CA_FILE: variables['SEALPOST_TLS_CA_FILE'],
+      SEALPOST_STATE_DIR: variables['SEALPOST_STATE_DIR'],
+      SEALPOST_UPSTREAM: 'smtps://main.test',
+      SEALPOST_UPSTREAM_MS_URL: upstream.url,
+      SEALPOST_UPSTREAM_MS_USER: USER,
+      SEALPOST_ROUTES: '-> ms',
+    };
+    for (const [name, text] of Object.entries(variables))
+      if (name.startsWith('SEALPOST_OAUTH_'))
+        named[name.replace('SEALPOST_', 'SEALPOST_UPSTREAM_MS_')] = text;
+    variables = named;
+    await using relay = await startRelay(variables);
+    using before = await SmtpDialog.open(relay.port());
+    await before.command('EHLO client.test');
+    const refused = await before.command('MAIL FROM:<a@example.test>');
+    assert.match(refused.raw, /^454 4\.7\.0 .* run: sealpost login MS$/);
+    const unnamed = runSealpost(['login'], variables);
+    assert.equal(await ended(unnamed), 78);
+    assert.match(unnamed.output, /SEALPOST_OAUTH_GRANT should be .* sealpost login MS/);
+    const unknown = runSealpost(['login', 'other'], variables);
+    assert.equal(await ended(unknown), 64);
+    assert.match(unknown.output, /no such upstream; those with a name are: MS/);
+    const process = runSealpost(['login', 'ms'], variables);
+    const url = await shown(process, /Open this page[^:]*:\s+(https:\S+)/);
+    await person().goThrough(url, await shown(process, /enter this code:\s+(\S+)/));
+    assert.equal(await ended(process), 0, process.output);
+    assertKept(process);
+    using client = await SmtpDialog.open(relay.port());
+    assert.match((await client.send('Subject: scan\r\n\r\nA page.')).raw, /^250 /);
+    assert.equal(tokens.logins.at(-1)?.user, USER);
+  });
+
+  test('lets nobody log in for what could not be kept', async () => {
+    const blocked = join(directory, 'blocked');
+    writeFileSync(blocked, 'a file where the directory would be');
+    const process = runSealpost(['login'], { ...variables, SEALPOST_STATE_DIR: blocked });
+    assert.equal(await ended(process), 69);
+    assert.match(process.output, /cannot use the file of its login .*check SEALPOST_STATE_DIR/);
+    assert.doesNotMatch(process.output, /Open this page/);
   });
 
   test('says so when somebody refuses it in the browser', async () => {

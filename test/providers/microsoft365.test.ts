@@ -5,7 +5,7 @@ import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
 
 import { microsoft365, type Microsoft365Options } from '../support/providers/microsoft365.ts';
-import { letter, ProviderStage, USER, whyNoStage } from '../support/providers/provider-stage.ts';
+import { letter, PASSWORD, ProviderStage, USER, whyNoStage } from '../support/providers/provider-stage.ts';
 import { loggedIn } from '../support/providers/raw-session.ts';
 import type { Variables } from '../support/relay-process.ts';
 
@@ -33,6 +33,28 @@ describe('Microsoft 365', { concurrency: 2, timeout: 60_000, skip }, () => {
     assert.ok(
       !stage.simulation.sessions.flatMap(({ replies: said }) => said).some((line) => line.startsWith('432')),
     );
+  });
+
+  test('is an upstream with a name as well, with its own account and its three connections', async () => {
+    await using stage = await ProviderStage.start({
+      profile: microsoft365(),
+      variables: {
+        SEALPOST_UPSTREAM: 'smtps://main.test',
+        SEALPOST_UPSTREAM_USER: undefined,
+        SEALPOST_UPSTREAM_PASSWORD: undefined,
+        SEALPOST_UPSTREAM_MS_PROVIDER: 'microsoft365',
+        SEALPOST_UPSTREAM_MS_USER: USER,
+        SEALPOST_UPSTREAM_MS_PASSWORD: PASSWORD,
+        SEALPOST_ROUTES: 'from=@example.test -> ms',
+      },
+    });
+    const replies = await Promise.all(Array.from({ length: CLIENTS }, async () => stage.send()));
+    assert.ok(replies.every(({ code }) => code === 250));
+    assert.ok(stage.simulation.account.peak <= 3, `${stage.simulation.account.peak} connections`);
+    assertExplained((await stage.send(USER, 'scanner@elsewhere.test')).lines, 554, 554, [
+      /^5\.2\.252 SendAsDenied/,
+      /^5\.2\.252 The From address is not this mailbox's own/,
+    ]);
   });
 
   test('gets as many connections as SEALPOST_POOL_MAX says, which counts before the preset', async () => {

@@ -52,6 +52,19 @@ describe('Amazon SES', { concurrency: 2, timeout: 60_000, skip }, () => {
     assert.equal(stage.simulation.sessions.length, 3);
   });
 
+  for (const [scheme, port] of [
+    ['smtps', 2_465],
+    ['smtp', 2_587],
+  ] as const)
+    test(`is reached on port ${port} where SEALPOST_UPSTREAM says so, and stays the provider that it is`, async () => {
+      const upstream = `${scheme}://email-smtp.eu-west-1.amazonaws.com:${port}`;
+      await using stage = await startPreset('ses:eu-west-1', ses(), { SEALPOST_UPSTREAM: upstream });
+      assert.equal((await stage.send()).code, 250);
+      assert.equal(stage.simulation.at(port).connections.length, 1);
+      assert.equal(stage.simulation.connections, 1);
+      assertLines(await stage.send(USER, FOREIGN), 554, [/^Message rejected/, /^Amazon SES sends only/]);
+    });
+
   test('refuses an identity that is not verified, and the client hears why', async () => {
     await using stage = await startPreset('ses:eu-west-1', ses());
     const reply = await stage.send(USER, FOREIGN);

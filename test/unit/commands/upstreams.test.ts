@@ -47,11 +47,11 @@ function settings(changes: Readonly<Record<string, string>> = {}): Settings {
 
 test('keeps every upstream when nothing has changed', () => {
   const before = upstreamsOf(settings(), log);
-  const now = upstreamsOf(settings(), log, before.kept);
+  const now = upstreamsOf(settings(), log, { before: before.kept });
   assert.deepEqual(now.gone, []);
   assert.equal(now.routes.fallback, before.routes.fallback);
   assert.equal(now.validating, before.validating);
-  const again = upstreamsOf(settings(), log, now.kept);
+  const again = upstreamsOf(settings(), log, { before: now.kept });
   assert.equal(again.targets[0], before.targets[0]);
 });
 
@@ -66,7 +66,7 @@ const CHANGES = [
 for (const [what, changes, gone] of CHANGES) {
   test(`replaces no upstream but those that have changed: ${what}`, () => {
     const before = upstreamsOf(settings(), log);
-    assert.equal(upstreamsOf(settings(changes), log, before.kept).gone.length, gone);
+    assert.equal(upstreamsOf(settings(changes), log, { before: before.kept }).gone.length, gone);
   });
 }
 

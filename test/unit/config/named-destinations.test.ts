@@ -67,6 +67,92 @@ test('gives it no client certificate and no token', () => {
   assert.equal(destinations[0]?.credentials, undefined);
 });
 
+const TOKENS = {
+  SEALPOST_UPSTREAM_BULK_USER: 'b',
+  SEALPOST_UPSTREAM_BULK_OAUTH_GRANT: 'refresh-token',
+  SEALPOST_UPSTREAM_BULK_OAUTH_CLIENT_ID: 'own',
+};
+
+test('gives it its own account for tokens, beside that of another', () => {
+  const settings = settingsOf({
+    ...TOKENS,
+    SEALPOST_UPSTREAM_BULK_OAUTH_TOKEN_URL: 'https://bulk.test/token',
+    SEALPOST_UPSTREAM_USER: 'u',
+    SEALPOST_OAUTH_GRANT: 'client-credentials',
+    SEALPOST_OAUTH_TOKEN_URL: 'https://main.test/token',
+    SEALPOST_OAUTH_CLIENT_ID: 'c',
+    SEALPOST_OAUTH_CLIENT_SECRET: 's',
+    SEALPOST_OAUTH_SCOPE: 'main',
+  });
+  const all = [settings, ...settings.namedUpstreams].map(({ destinations }) => destinations[0]?.credentials);
+  const accounts = all.map((credentials) =>
+    credentials?.kind === 'token' ? credentials.account : undefined,
+  );
+  assert.deepEqual(
+    accounts.map((one) => [
+      one?.user,
+      one?.clientId,
+      one?.grant.kind,
+      one?.endpoints.tokenUrl,
+      one?.endpoints.scope,
+    ]),
+    [
+      ['u', 'c', 'client-credentials', 'https://main.test/token', 'main'],
+      ['b', 'own', 'refresh-token', 'https://bulk.test/token', ''],
+    ],
+  );
+});
+
+test('lets it be a provider, with endpoints, refusals and limits for it alone', () => {
+  const settings = settingsOf({
+    ...TOKENS,
+    SEALPOST_UPSTREAM_BULK_URL: '',
+    SEALPOST_UPSTREAM_BULK_PROVIDER: 'microsoft365',
+  });
+  const [one] = settings.namedUpstreams.flatMap(({ destinations }) => destinations);
+  assert.ok(one?.place.kind === 'host' && one.credentials?.kind === 'token');
+  assert.deepEqual(one.place.endpoints, [{ tls: 'starttls', port: 587 }]);
+  assert.match(one.credentials.account.endpoints.deviceUrl ?? '', /organizations\/oauth2\/v2.0\/devicecode$/);
+  assert.deepEqual(one.caps, { max: 3, maxAgeMs: 600_000 });
+  assert.ok((one.hints?.length ?? 0) > 0);
+  const [unnamed] = settings.destinations;
+  assert.deepEqual([unnamed?.caps, unnamed?.hints, settings.hopLimits.max > 3], [undefined, undefined, true]);
+});
+
+test('shows no token that is its user and its password', () => {
+  const { shown, namedUpstreams } = settingsOf({
+    SEALPOST_UPSTREAM_BULK_URL: '',
+    SEALPOST_UPSTREAM_BULK_PROVIDER: 'postmark',
+    SEALPOST_UPSTREAM_BULK_PASSWORD: 'token-canary',
+  });
+  const credentials = namedUpstreams[0]?.destinations[0]?.credentials;
+  assert.ok(credentials?.kind === 'password' && credentials.user === 'token-canary');
+  assert.ok(!JSON.stringify(shown).includes('canary'));
+});
+
+const FAULTS = [
+  [{ PROVIDER: 'gmial' }, ['SEALPOST_UPSTREAM_BULK_PROVIDER']],
+  [
+    { OAUTH_GRANT: 'refresh-token', USER: 'b' },
+    ['SEALPOST_UPSTREAM_BULK_OAUTH_TOKEN_URL', 'SEALPOST_UPSTREAM_BULK_OAUTH_CLIENT_ID'],
+  ],
+  [{ OAUTH_SCOPE: 'mail' }, ['SEALPOST_UPSTREAM_BULK_OAUTH_GRANT']],
+  [{ AUTH: 'EXTERNAL', USER: 'b', PASSWORD: 'p' }, ['SEALPOST_UPSTREAM_BULK_AUTH']],
+] as const;
+for (const [variables, expected] of FAULTS)
+  test(`names ${expected.join(' and ')} where something is wrong there`, () => {
+    const own = Object.entries(variables).map(([name, text]) => [`SEALPOST_UPSTREAM_BULK_${name}`, text]);
+    const url = 'PROVIDER' in variables ? '' : 'smtps://bulk.test';
+    const loaded = loadSettings({
+      SEALPOST_HOSTNAME: 'relay.example.test',
+      SEALPOST_UPSTREAM: 'smtps://main.test',
+      SEALPOST_UPSTREAM_BULK_URL: url,
+      SEALPOST_ROUTES: '-> bulk',
+      ...Object.fromEntries(own),
+    });
+    assert.deepEqual('problems' in loaded ? loaded.problems.map(({ variable }) => variable) : [], expected);
+  });
+
 test('gives it neither pin nor server name of another', () => {
   const variables = { SEALPOST_TLS_PIN_SHA256: PIN, SEALPOST_TLS_SERVER_NAME: 'name.test' };
   const [one] = bulkOf(variables).destinations;

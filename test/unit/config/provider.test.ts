@@ -147,6 +147,34 @@ suite('SEALPOST_PROVIDER', () => {
     assert.deepEqual([...named.strangers], destinations.slice(1));
   });
 
+  test('leaves SEALPOST_UPSTREAM its say about host and ports, and keeps all else', () => {
+    const upstream = { SEALPOST_UPSTREAM: 'smtps://vpce-1.example.test:2465' };
+    const settings = settingsOf({ SEALPOST_PROVIDER: 'ses:eu-west-1', ...LOGIN, ...upstream });
+    const [one, ...more] = settings.destinations;
+    assert.deepEqual(more, []);
+    assert.ok(one?.place.kind === 'host' && one.credentials?.kind === 'password');
+    assert.deepEqual(one.place.endpoints, [{ tls: 'implicit', port: 2_465 }]);
+    assert.deepEqual(one.credentials.mechanisms, ['PLAIN', 'LOGIN']);
+    assert.ok((one.hints?.length ?? 0) > 0);
+  });
+
+  test('wants a tenant where an application speaks for itself', () => {
+    const client = {
+      SEALPOST_UPSTREAM_USER: 'u',
+      SEALPOST_OAUTH_GRANT: 'client-credentials',
+      SEALPOST_OAUTH_CLIENT_ID: 'c',
+      SEALPOST_OAUTH_CLIENT_SECRET: 's',
+    };
+    const loaded = loadSettings({ SEALPOST_PROVIDER: 'microsoft365', ...client });
+    assert.deepEqual('problems' in loaded ? loaded.problems : [], [
+      {
+        variable: 'SEALPOST_OAUTH_TOKEN_URL',
+        text: 'is required with SEALPOST_OAUTH_GRANT=client-credentials; or name the tenant, such as SEALPOST_PROVIDER=microsoft365:contoso.onmicrosoft.com',
+      },
+    ]);
+    settingsOf({ SEALPOST_PROVIDER: 'microsoft365:contoso.onmicrosoft.com', ...client });
+  });
+
   test('needs no login at the relay service of Google alone', () => {
     assert.equal(userOf(settingsOf({ SEALPOST_PROVIDER: 'gmail-relay' })), undefined);
     const loaded = loadSettings({ SEALPOST_PROVIDER: 'gmail' });
