@@ -11,6 +11,7 @@ import { hashPassword } from './commands/hash-password.ts';
 import { login } from './commands/login.ts';
 import { sandbox } from './commands/sandbox.ts';
 import { serve } from './commands/serve.ts';
+import { endWhenUnread } from './commands/unread-output.ts';
 import { loadSettings, loadStateDirectory, type Settings } from './config/settings.ts';
 import { packageVersion } from './config/version.ts';
 
@@ -28,6 +29,8 @@ version        print the version
 `;
 
 const [command = '', ...args] = process.argv.slice(2);
+// `serve` relays on without a reader of its log, and the exit code of `check` is its verdict.
+if (command !== 'serve' && command !== 'check') endWhenUnread();
 process.exitCode = await run(command, args);
 // What these may still have open nobody waits for: a farewell on its way, a question to DNS.
 if (command === 'serve' || command === 'check') process.exit();
