@@ -113,6 +113,41 @@ export interface Events {
   };
   /** The client left, reset or went silent before the message was complete. */
   'transaction.abandoned': TransactionIds & { readonly octets: number; readonly ms: number };
+  'spool.delivered': SpoolIds & {
+    readonly reply: string;
+    readonly recipients: number;
+    readonly octets: number;
+    readonly attempts: number;
+    /** Since it came. */
+    readonly ms: number;
+  };
+  /** The recipients that still wait, and what was said of the first. */
+  'spool.delayed': SpoolIds & {
+    readonly failure: Failure['kind'];
+    readonly reply: string;
+    readonly recipients: number;
+    readonly attempts: number;
+    /** Until the next attempt. */
+    readonly seconds: number;
+  };
+  /** Lost between the end of the message and its verdict: it is tried again, and may arrive twice. */
+  'spool.unknown': SpoolIds & { readonly reason: string; readonly octets: number; readonly ms: number };
+  /** A report to the sender was put in the spool; how many recipients it tells of. */
+  'spool.bounced': SpoolIds & {
+    readonly bounce: string;
+    readonly failed: number;
+    readonly delayed: number;
+    readonly relayed: number;
+  };
+  /** Recipients were given up, and nobody is told: it came from nobody, or its sender did not want to hear. */
+  'spool.dropped': SpoolIds & {
+    readonly kind: 'mail' | 'bounce';
+    readonly reply: string;
+    readonly recipients: number;
+  };
+  /** No upstream has that name any more; the message waits for one. */
+  'spool.stranded': { readonly tid: string; readonly route: string };
+  'spool.unusable': { readonly reason: string };
   /** Its lines have its number in a field `worker`. */
   'worker.started': { readonly worker: number; readonly pid: number };
   /** Unasked, or by force; while the relay runs another takes its place. */
@@ -136,6 +171,13 @@ interface TokenFields {
   /** Of the token endpoint. */
   readonly host: string;
   readonly grant: string;
+}
+
+/** `tid` is the transaction that the message came by. */
+interface SpoolIds {
+  readonly tid: string;
+  /** Undefined where there was no hop. */
+  readonly hid: string | undefined;
 }
 
 interface TransactionIds {
@@ -180,6 +222,13 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'transaction.unknown': 'error',
   'message.spooled': 'warn',
   'transaction.abandoned': 'warn',
+  'spool.delivered': 'info',
+  'spool.delayed': 'warn',
+  'spool.unknown': 'error',
+  'spool.bounced': 'warn',
+  'spool.dropped': 'error',
+  'spool.stranded': 'warn',
+  'spool.unusable': 'error',
   'worker.started': 'info',
   'worker.ended': 'error',
   'worker.hung': 'error',

@@ -11,11 +11,12 @@ import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/rep
 import type { Body } from '../upstream/body.ts';
 import { contentRule, mailCommand, neededExtension, rcptCommand } from '../upstream/parameters.ts';
 import type { Lease, Wanted } from '../upstream/pool.ts';
+import { RecipientLimits } from '../upstream/recipient-limits.ts';
+import { isStaleHop } from '../upstream/stale-hop.ts';
 import type { RefusalHint } from '../upstream/target.ts';
 import type { Transaction } from '../upstream/transaction.ts';
 import type { Delivering } from './delivering.ts';
 import { failureReply, INTERNAL_ERROR, mirrored } from './failure-reply.ts';
-import { RecipientLimits } from './recipient-limits.ts';
 import { hintFor, withHint } from './refusal-hint.ts';
 import { refuse, type Answer, type TransactionIds } from './refuse.ts';
 import type { RelayContext } from './relay-context.ts';
@@ -216,12 +217,4 @@ function begunOn({ hop }: Lease, { argument }: DeliveryOrder, { requireTls }: Re
 function refusedRecipient(reply: Reply, hints?: readonly RefusalHint[]): Answer {
   const told = withHint(mirrored(reply), hintFor({ reply, phase: 'rcpt' }, hints));
   return { reply: told, failure: { kind: 'refused', phase: 'rcpt', reply } };
-}
-
-/** The connection was gone, or the upstream closed it, before MAIL had an answer. */
-function isStaleHop(error: unknown): boolean {
-  if (!(error instanceof RelayError)) return false;
-  const { failure } = error;
-  if (failure.kind === 'lost') return failure.phase === 'mail' && failure.reason !== 'timeout';
-  return failure.kind === 'refused' && failure.phase === 'mail' && failure.reply.code === 421;
 }

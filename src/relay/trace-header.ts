@@ -2,6 +2,8 @@
  * What goes in front of a message: the trace field (RFC 5321 §4.4), and a Date and Message-ID where they are missing
  * (RFC 6409 §8).
  */
+import { mailDate } from '../protocol/mail-date.ts';
+
 /** How the message came to us. */
 export interface Arrival {
   /** HELO or EHLO argument as received. */
@@ -38,11 +40,6 @@ export function dateField(now: Date): string {
 
 export function messageIdField(hostname: string, id: string, now: Date): string {
   return `Message-ID: <${id}.${now.getTime().toString(36)}@${hostname}>\r\n`;
-}
-
-/** RFC 5322 §3.3, in UTC. */
-function mailDate(now: Date): string {
-  return now.toUTCString().replace('GMT', '+0000');
 }
 
 /** Devices say anything at all; what is not a domain or an address literal would break the field for its readers. */

@@ -5,6 +5,7 @@
  * for a time; a claim that is neither renewed nor settled ends by itself, so that nobody has to notice that a relay died.
  */
 import type { Draft } from './draft.ts';
+import type { RouteName } from './route-health.ts';
 import type { SpooledMessage } from './spooled-message.ts';
 
 /** A message and its content. */
@@ -52,8 +53,10 @@ export interface SpoolStore {
   /**
    * Claims messages whose time has come, the most overdue first; counts the attempt. One whose claim had ended unsettled
    * comes with its waiting recipients marked: they may have it.
+   *
+   * @param paused upstreams whose messages are left alone until they expire
    */
-  claim(limit: number): Promise<readonly Claim[]>;
+  claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]>;
   /** Makes claims last for another `CLAIM_MS`; those that have ended already stay ended. */
   renew(claims: readonly Claim[]): Promise<void>;
   /**
@@ -69,12 +72,12 @@ export interface SpoolStore {
   /** In the order of arrival. */
   list(): Promise<readonly QueuedMessage[]>;
   get(id: string): Promise<QueuedMessage | undefined>;
-  /** When the next message is due that nobody has claimed; undefined when none waits. */
-  nextDueAt(): Promise<number | undefined>;
-  /** Makes one message due, or all. @returns how many there were */
+  /** When there may be something to claim; undefined when nothing waits. */
+  nextDueAt(paused: readonly RouteName[]): Promise<number | undefined>;
+  /** Makes one message due, or all, even where their upstream is left alone. @returns how many there were */
   retryNow(id?: string): Promise<number>;
   /** Makes due what waits for a hop to this upstream. */
-  hopIsBack(route: string | undefined): Promise<void>;
+  hopIsBack(route: RouteName): Promise<void>;
   /** @returns `claimed` when somebody is delivering it: then it stays */
   remove(id: string): Promise<'removed' | 'claimed' | 'unknown'>;
   measure(): Promise<SpoolMeasure>;

@@ -6,13 +6,11 @@
  */
 import type { Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
-import type { Reply } from '../protocol/reply.ts';
-import type { DraftRoom } from './draft-room.ts';
 import type { Draft } from './draft.ts';
-import { retryAfterMs } from './retry-schedule.ts';
-import type { SpoolStore } from './spool-store.ts';
-import type { SpooledMessage, SpooledRecipient } from './spooled-message.ts';
 import { isHopFailure } from './hop-failure.ts';
+import { retryAfterMs } from './retry-schedule.ts';
+import { Runner, type RunnerSurroundings } from './runner.ts';
+import type { SpooledMessage, SpooledRecipient } from './spooled-message.ts';
 
 /** A message that its client's own attempt has not delivered. */
 export interface NewMessage {
@@ -31,27 +29,30 @@ export interface Undelivered {
   readonly failure: Failure;
 }
 
-export interface SpoolOptions {
-  /** How long a message is tried, milliseconds. */
-  readonly expiryMs: number;
-  /** The table of what people are told about a failure. */
-  readonly replyTo: (failure: Failure) => Reply;
-}
-
 export class Spool {
-  readonly #store: SpoolStore;
-  readonly #room: DraftRoom;
-  readonly #options: SpoolOptions;
+  readonly #around: RunnerSurroundings;
+  readonly #runner: Runner;
 
-  constructor(store: SpoolStore, room: DraftRoom, options: SpoolOptions) {
-    this.#store = store;
-    this.#room = room;
-    this.#options = options;
+  constructor(around: RunnerSurroundings) {
+    this.#around = around;
+    this.#runner = new Runner(around);
+  }
+
+  /** Begins to deliver what is there. */
+  start(): void {
+    this.#runner.start();
+  }
+
+  /** Lets attempts end, then lets go of the store. */
+  async stop(): Promise<void> {
+    await this.#runner.stop();
+    await this.#around.room.close();
+    await this.#around.store.close();
   }
 
   /** For the content of a message that is on its way up. */
   draft(): Draft {
-    return this.#room.draft();
+    return this.#around.room.draft();
   }
 
   /**
@@ -60,7 +61,10 @@ export class Spool {
    * @throws {RelayError} spool, and nothing is left of it
    */
   async keep(draft: Draft, message: NewMessage): Promise<void> {
-    await this.#store.add({ message: this.#spooled(message, draft.octets), content: draft });
+    const spooled = this.#spooled(message, draft.octets);
+    await this.#around.store.add({ message: spooled, content: draft });
+    if (spooled.isHopless) this.#runner.hopFailed(message.route);
+    this.#runner.wake();
   }
 
   #spooled({ recipients, ...message }: NewMessage, octets: number): SpooledMessage {
@@ -71,7 +75,7 @@ export class Spool {
       recipients: recipients.map((one) => this.#waiting(one)),
       octets,
       arrivedAt: now,
-      expiresAt: now + this.#options.expiryMs,
+      expiresAt: now + this.#around.expiryMs,
       nextAttemptAt: now + retryAfterMs(0),
       attempts: 0,
       isHopless: recipients.every(({ failure }) => isHopFailure(failure)),
@@ -80,7 +84,7 @@ export class Spool {
   }
 
   #waiting({ argument, failure }: Undelivered): SpooledRecipient {
-    const lastWord = { reply: this.#options.replyTo(failure), isUpstreams: failure.kind === 'refused' };
+    const lastWord = { reply: this.#around.replyTo(failure), isUpstreams: failure.kind === 'refused' };
     return { argument, state: 'waiting', lastWord, mayHaveIt: failure.kind === 'outcome-unknown' };
   }
 }

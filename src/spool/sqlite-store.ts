@@ -15,6 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RelayError } from '../protocol/failure.ts';
 import { syncDirectory } from '../state/atomic-file.ts';
 import { Fields, messageOf, rowOf, type MessageRow } from './message-row.ts';
+import type { RouteName } from './route-health.ts';
 import { spoolError, sqliteCode } from './spool-error.ts';
 import {
   CLAIM_MS,
@@ -67,6 +68,11 @@ const UPDATE = `
     is_hopless = :is_hopless, is_delay_told = :is_delay_told, claim = NULL, claimed_until = NULL
   WHERE id = :id AND claim = :claim`;
 
+/** What waits for an upstream that pauses is due when it expires, or when the operator says so. */
+const DUE_AT = `
+  CASE WHEN next_attempt_at > 0 AND coalesce(route, '') IN (SELECT value FROM json_each(:paused))
+  THEN expires_at ELSE next_attempt_at END`;
+
 const IS_FREE = '(claimed_until IS NULL OR claimed_until < :now)';
 
 export class SqliteStore implements SpoolStore {
@@ -106,14 +112,14 @@ export class SqliteStore implements SpoolStore {
     });
   }
 
-  async claim(limit: number): Promise<readonly Claim[]> {
+  async claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]> {
     return this.#write(() => {
       const now = Date.now();
       const due = this.#database
         .prepare(
-          `SELECT * FROM messages WHERE next_attempt_at <= :now AND ${IS_FREE} ORDER BY next_attempt_at LIMIT :limit`,
+          `SELECT * FROM messages WHERE ${DUE_AT} <= :now AND ${IS_FREE} ORDER BY next_attempt_at LIMIT :limit`,
         )
-        .all({ now, limit });
+        .all({ now, limit, paused: pausedList(paused) });
       return due.map((row) => this.#claimOne(row, now));
     });
   }
@@ -175,24 +181,23 @@ export class SqliteStore implements SpoolStore {
     return row === undefined ? undefined : queuedOf(row);
   }
 
-  async nextDueAt(): Promise<number | undefined> {
-    // What is claimed is due, at the earliest, when its claim ends.
+  async nextDueAt(paused: readonly RouteName[]): Promise<number | undefined> {
     const row = this.#database
-      .prepare('SELECT min(max(next_attempt_at, coalesce(claimed_until, 0))) AS due FROM messages')
-      .get();
+      .prepare(`SELECT min(max(${DUE_AT}, coalesce(claimed_until, 0))) AS due FROM messages`)
+      .get({ paused: pausedList(paused) });
     return new Fields(row).maybeNumber('due');
   }
 
   async retryNow(id?: string): Promise<number> {
     return this.#write(() => {
       const due = this.#database
-        .prepare('UPDATE messages SET next_attempt_at = :now WHERE :id IS NULL OR id = :id')
-        .run({ now: Date.now(), id: id ?? null });
+        .prepare('UPDATE messages SET next_attempt_at = 0 WHERE :id IS NULL OR id = :id')
+        .run({ id: id ?? null });
       return Number(due.changes);
     });
   }
 
-  async hopIsBack(route: string | undefined): Promise<void> {
+  async hopIsBack(route: RouteName): Promise<void> {
     await this.#write(() => {
       this.#database
         .prepare(
@@ -314,6 +319,11 @@ export class SqliteStore implements SpoolStore {
   async #discardContent(id: string): Promise<void> {
     await unlink(this.#path(id)).catch(() => undefined); // it is swept later
   }
+}
+
+/** A JSON list, '' for the upstream without a name. */
+function pausedList(paused: readonly RouteName[]): string {
+  return JSON.stringify(paused.map((route) => route ?? ''));
 }
 
 function queuedOf(row: unknown): QueuedMessage {

@@ -31,6 +31,8 @@ export type Lease = PooledHop;
 export class HopPool {
   /** When a hop was secured last, or served a transaction (performance.now()); undefined before the first. */
   lastSecured: number | undefined;
+  /** Called when a hop to a target was secured, or has served. */
+  onAlive: ((target: Target) => void) | undefined;
   readonly #around: SupplySurroundings;
   readonly #supplies = new Map<Target, HopSupply>();
   /** What each place offers, whoever logs in there; the one heard of last comes last. */
@@ -44,6 +46,7 @@ export class HopPool {
       this.#offers.delete(target.place);
       this.#offers.set(target.place, hop.capabilities);
       this.lastSecured = performance.now();
+      this.onAlive?.(target);
     };
     this.#around = { opener, limits, log, onAlive };
     this.#tending = setInterval(() => this.#tend(), TEND_MS).unref();
