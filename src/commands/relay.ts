@@ -12,6 +12,8 @@ import { errorCode } from '../protocol/error-code.ts';
 import { AddressPolicy } from '../relay/address-policy.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import type { RouteTable } from '../relay/routes.ts';
+import type { SpoolRoute } from '../spool/runner.ts';
+import type { Spool } from '../spool/spool.ts';
 import type { HopLimits } from '../upstream/habits.ts';
 import type { Names } from '../upstream/locate.ts';
 import { HopOpener } from '../upstream/open-hop.ts';
@@ -19,6 +21,7 @@ import type { HopSurroundings } from '../upstream/open-way.ts';
 import { HopPool } from '../upstream/pool.ts';
 import { EXIT } from './exit.ts';
 import { isSame } from './kept.ts';
+import { openStorage, spoolOf, type SpoolStorage } from './spool.ts';
 import { upstreamsOf, type Upstreams } from './upstreams.ts';
 import { ALONE, shareOf, type WorkerNumber } from './worker-share.ts';
 
@@ -52,49 +55,58 @@ export interface ListenFailure extends Address {
   readonly reason: string;
 }
 
+/** What has to be waited for before there can be a relay. */
+interface Parts {
+  readonly identity: ListenerIdentity | undefined;
+  readonly storage: SpoolStorage | undefined;
+}
+
 export class Relay implements Relaying {
   readonly health: HealthProbe;
   readonly #log: Log;
   readonly #pool: HopPool;
-  #settled: () => Promise<void>;
   readonly #listeners: readonly { readonly listener: Listener; readonly tls: boolean }[];
   readonly #auth: ClientAuth | undefined;
   /** Shared with all that begins: what is replaced in it counts from then on. */
   readonly #context: RelayContext & { routes: RouteTable };
   readonly #around: HopSurroundings & { names: Names };
   readonly #part: WorkerNumber;
+  readonly #spool: Spool | undefined;
   #settings: Settings;
-  #kept: Upstreams['kept'];
+  #upstreams: Upstreams;
 
-  private constructor(
-    settings: Settings,
-    log: Log,
-    identity: ListenerIdentity | undefined,
-    part: WorkerNumber,
-  ) {
+  private constructor(settings: Settings, log: Log, { identity, storage }: Parts, part: WorkerNumber) {
     const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply: onTlsFailure } = settings;
-    const { routes, around, kept, settled } = upstreamsOf(settings, log, { part });
+    this.#upstreams = upstreamsOf(settings, log, { part });
+    const { routes, around } = this.#upstreams;
     this.#around = { ...around };
-    const pool = new HopPool(new HopOpener(this.#around), limitsFor(settings.hopLimits, part), log);
+    const limits = limitsFor(settings.hopLimits, part);
+    const pool = new HopPool(new HopOpener(this.#around), limits, log);
+    const spoolRoutes = (): readonly SpoolRoute[] => [
+      this.#upstreams.routes.fallback,
+      ...this.#upstreams.named,
+    ];
+    const spool = storage && spoolOf(storage, settings, { pool, log, limits, routes: spoolRoutes });
     const { trace } = settings;
     const addresses = new AddressPolicy(settings);
     const heads = { hostname, trace, addresses };
-    const context = { pool, routes, log, maxOctets, lineEndings, requireTls, onTlsFailure, ...heads };
+    const rules = { maxOctets, lineEndings, requireTls, onTlsFailure };
+    const context = { pool, spool, routes, log, ...rules, ...heads };
     this.#context = context;
     this.health = new HealthProbe(pool, () => context.routes.fallback.targets);
     this.#log = log;
     this.#pool = pool;
     this.#part = part;
+    this.#spool = spool;
     this.#settings = settings;
-    this.#kept = kept;
-    this.#settled = settled;
     this.#auth = clientAuthOf(settings, context);
     this.#listeners = makeListeners(settings, context, { identity, auth: this.#auth });
   }
 
   /** @param part of how many processes this is one; it keeps to its share of the limits */
   static async make(settings: Settings, log: Log, part = ALONE): Promise<Relay> {
-    return new Relay(settings, log, await identityOf(settings, log), part);
+    const identity = await identityOf(settings, log);
+    return new Relay(settings, log, { identity, storage: await openStorage(settings) }, part);
   }
 
   /** Where it listens, once it does. */
@@ -115,14 +127,16 @@ export class Relay implements Relaying {
       const reason = await reasonNotStarted(async () => listener.start());
       if (reason !== undefined) failures.push({ ...listener.address, reason });
     }
-    if (failures.length === 0) this.#keepReady();
+    if (failures.length > 0) return failures;
+    this.#keepReady();
+    this.#spool?.start();
     return failures;
   }
 
   async prepare(settings: Settings): Promise<Prepared> {
     const identity = await identityIn(settings, this.#log);
     if ('problems' in identity) return identity;
-    const upstreams = upstreamsOf(settings, this.#log, { part: this.#part, before: this.#kept });
+    const upstreams = upstreamsOf(settings, this.#log, { part: this.#part, before: this.#upstreams.kept });
     return { take: async () => Promise.resolve(this.#take(settings, upstreams, identity.found)) };
   }
 
@@ -132,8 +146,7 @@ export class Relay implements Relaying {
     if (!isSame(clientUsers, this.#settings.clientUsers)) this.#auth?.renew(clientUsers);
     if (identity !== undefined) for (const { listener } of this.#listeners) listener.present(identity);
     this.#settings = settings;
-    this.#kept = upstreams.kept;
-    this.#settled = upstreams.settled;
+    this.#upstreams = upstreams;
     this.#around.names = upstreams.around.names;
     this.#context.routes = upstreams.routes;
     for (const target of upstreams.gone) this.#pool.retire(target);
@@ -154,8 +167,10 @@ export class Relay implements Relaying {
       this.kill();
     }, GRACE_MS);
     await Promise.all(this.#listeners.map(async ({ listener }) => listener.stop()));
+    await this.#spool?.stop();
     await this.#pool.close();
-    await this.#settled();
+    await this.#spool?.close();
+    await this.#upstreams.settled();
     clearTimeout(timer);
     return forced;
   }

@@ -13,6 +13,7 @@ import { lastLinesWritten } from './last-lines.ts';
 import { loopsOf } from './mail-loops.ts';
 import { Relay, reasonNotStarted, type Relaying } from './relay.ts';
 import { reloadOnHangup } from './reload.ts';
+import { spoolProblems } from './spool.ts';
 import { serveAsWorker } from './worker.ts';
 import { Workers } from './workers.ts';
 
@@ -24,8 +25,8 @@ export async function serve(settings: Settings): Promise<number> {
   dieOnMistakes(log);
   log.emit('config.loaded', { version: packageVersion(), settings: settings.shown });
   for (const { variable, text } of settings.warnings) log.emit('config.warned', { variable, text });
-  const loops = await loopsOf(settings);
-  if (loops.length > 0) return printProblems(loops);
+  const problems = [...(await loopsOf(settings)), ...(await spoolProblems(settings))];
+  if (problems.length > 0) return printProblems(problems);
 
   const relay: Relaying = settings.workers > 1 ? new Workers(settings, log) : await Relay.make(settings, log);
   const admin = adminOf(settings, relay, log);

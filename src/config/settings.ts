@@ -29,6 +29,7 @@ import { namedVariablesIn } from './named-upstream-variables.ts';
 import { oauthFaults } from './oauth-account.ts';
 import type { WrittenRule } from './route-rules.ts';
 import { senderFaults } from './sender-variables.ts';
+import { readSpool, SPOOL_VARIABLES, spoolFaults, type SpoolValues } from './spool-variables.ts';
 import { readTable, TABLE, VARIABLES, type Values } from './table.ts';
 import {
   clientIdentityFaults,
@@ -137,6 +138,7 @@ function contradictionsOf(values: Values): readonly Problem[] {
     ...openListenerFaults(values),
     ...clientAuthFaults(values),
     ...adminFaults(values),
+    ...spoolFaults(values),
   ];
 }
 
@@ -289,4 +291,16 @@ function networksOf({
     clientAuthClearNetworks: clientAuthClearNetworks ?? [],
     oldTlsNetworks: oldTlsNetworks ?? [],
   };
+}
+
+/** What the spool has to do with, for commands that need no upstream. */
+export function loadSpool(
+  environment = process.env,
+): SpoolValues | { readonly problems: readonly Problem[] } {
+  const { container, problems } = readEnvironment(environment);
+  const found = [
+    ...problems,
+    ...Object.values(SPOOL_VARIABLES).flatMap((one) => faultOf(one, container, new Set())),
+  ];
+  return found.length > 0 ? { problems: found } : readSpool(container);
 }

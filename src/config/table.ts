@@ -8,6 +8,7 @@ import { POOL_VARIABLES } from './pool-variables.ts';
 import { RELAY_VARIABLES } from './relay-variables.ts';
 import { ROUTE_VARIABLES } from './route-variables.ts';
 import { SENDER_VARIABLES } from './sender-variables.ts';
+import { readSpool, SPOOL_VARIABLES } from './spool-variables.ts';
 import { TRUST_VARIABLES } from './trust-variables.ts';
 import { UPSTREAM_VARIABLES } from './upstream-variables.ts';
 import type { Container, Variable } from './variable.ts';
@@ -19,6 +20,7 @@ export const TABLE = {
   ...TRUST_VARIABLES,
   ...POOL_VARIABLES,
   ...RELAY_VARIABLES,
+  ...SPOOL_VARIABLES,
   ...CLIENT_AUTH_VARIABLES,
   ...SENDER_VARIABLES,
 } as const;
@@ -57,6 +59,7 @@ export function readTable(container: Container): Values {
     tlsFailureReply: TABLE.tlsFailureReply.read(container),
     ...readPool(container),
     ...readSenders(container),
+    ...readSpool(container),
     listen: TABLE.listen.read(container),
     listenTls: TABLE.listenTls.read(container),
     listenStarttls: TABLE.listenStarttls.read(container),

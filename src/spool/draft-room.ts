@@ -9,6 +9,7 @@ import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { Draft } from './draft.ts';
+import { spoolError } from './spool-error.ts';
 
 const SIGN_OF_LIFE_MS = 10_000;
 const DEAD_AFTER_MS = 60_000;
@@ -24,10 +25,14 @@ export class DraftRoom {
     this.#timer = setInterval(() => void this.#showLife(), SIGN_OF_LIFE_MS).unref();
   }
 
-  /** @throws {Error} of the system */
+  /** @throws {RelayError} spool */
   static async open(parent: string): Promise<DraftRoom> {
     const directory = join(parent, randomUUID());
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw spoolError(error);
+    }
     return new DraftRoom(parent, directory);
   }
 
@@ -38,7 +43,7 @@ export class DraftRoom {
   /** Removes the directories of processes that are dead. */
   async sweep(): Promise<void> {
     const deadline = Date.now() - DEAD_AFTER_MS;
-    for (const name of await readdir(this.#parent)) {
+    for (const name of await readdir(this.#parent).catch(() => [])) {
       const directory = join(this.#parent, name);
       const found = await stat(directory).catch(() => undefined); // another process swept it
       if (found !== undefined && found.mtimeMs < deadline)

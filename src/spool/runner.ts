@@ -30,7 +30,8 @@ export interface SpoolRoute {
 export interface RunnerSurroundings extends AttemptSurroundings {
   readonly store: SpoolStore;
   readonly room: DraftRoom;
-  readonly routes: readonly SpoolRoute[];
+  /** As they count now. */
+  readonly routes: () => readonly SpoolRoute[];
   readonly log: Log;
   readonly hostname: string;
   /** How long a message is tried, milliseconds. */
@@ -134,7 +135,7 @@ export class Runner {
   async #work({ message }: Claim): Promise<void> {
     try {
       const { routes, store, log } = this.#around;
-      const route = routes.find(({ name }) => name === message.route);
+      const route = routes().find(({ name }) => name === message.route);
       if (route === undefined) log.emit('spool.stranded', { tid: message.id, route: message.route ?? '' });
       const tried = await attempt(this.#around, {
         message,
@@ -196,7 +197,7 @@ export class Runner {
   }
 
   #revived(target: Target): void {
-    for (const { name, targets } of this.#around.routes)
+    for (const { name, targets } of this.#around.routes())
       if (targets.includes(target) && this.#health.revived(name))
         void this.#tryTo(async () => this.#around.store.hopIsBack(name)).then(() => this.wake());
   }

@@ -32,6 +32,7 @@ export interface Undelivered {
 export class Spool {
   readonly #around: RunnerSurroundings;
   readonly #runner: Runner;
+  readonly #keeping = new Set<Promise<void>>();
 
   constructor(around: RunnerSurroundings) {
     this.#around = around;
@@ -43,9 +44,14 @@ export class Spool {
     this.#runner.start();
   }
 
-  /** Lets attempts end, then lets go of the store. */
+  /** Begins no more attempts; resolves when those under way have ended. Messages are still taken. */
   async stop(): Promise<void> {
     await this.#runner.stop();
+  }
+
+  /** Lets go of the store when all that was to be kept is. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#keeping);
     await this.#around.room.close();
     await this.#around.store.close();
   }
@@ -62,7 +68,9 @@ export class Spool {
    */
   async keep(draft: Draft, message: NewMessage): Promise<void> {
     const spooled = this.#spooled(message, draft.octets);
-    await this.#around.store.add({ message: spooled, content: draft });
+    const kept = this.#around.store.add({ message: spooled, content: draft });
+    this.#keeping.add(kept);
+    await kept.finally(() => this.#keeping.delete(kept));
     if (spooled.isHopless) this.#runner.hopFailed(message.route);
     this.#runner.wake();
   }

@@ -92,7 +92,8 @@ export class SqliteStore implements SpoolStore {
   /** Makes what is not there. @throws {RelayError} spool */
   static async open(directory: string, limits: SpoolLimits): Promise<SqliteStore> {
     try {
-      await mkdir(join(directory, 'content'), { recursive: true, mode: 0o700 });
+      for (const one of [directory, join(directory, 'content')])
+        await mkdir(one, { recursive: true, mode: 0o700 });
       const database = new DatabaseSync(join(directory, 'spool.sqlite'), { timeout: BUSY_MS });
       database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${SCHEMA}`);
       database.exec('PRAGMA busy_timeout = 0');
