@@ -50,8 +50,12 @@ export function spoolOf(
   { limits, ...around }: Pick<RunnerSurroundings, 'pool' | 'log' | 'routes'> & { readonly limits: HopLimits },
 ): Spool {
   const maxAttempts = Math.max(1, Math.min(MAX_ATTEMPTS, Math.floor(limits.max / 4)));
-  const replyTo = (failure: Failure): Reply => failureReply(failure, 'temporary');
   return new Spool({ ...storage, ...around, hostname, requireTls, expiryMs, maxAttempts, replyTo });
+}
+
+/** What waits in the spool can wait for TLS too. */
+function replyTo(failure: Failure): Reply {
+  return failureReply(failure, 'temporary');
 }
 
 /** What is wrong with the spool now, before anything depends on it. */
