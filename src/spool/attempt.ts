@@ -8,7 +8,13 @@ import type { Capabilities } from '../protocol/capabilities.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { Parameter, PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, type Reply } from '../protocol/reply.ts';
-import { mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from '../upstream/parameters.ts';
+import {
+  contentRule,
+  mailCommand,
+  neededExtension,
+  rcptCommand,
+  type RequireTlsRule,
+} from '../upstream/parameters.ts';
 import type { HopPool, Lease } from '../upstream/pool.ts';
 import { RecipientLimits } from '../upstream/recipient-limits.ts';
 import { isStaleHop } from '../upstream/stale-hop.ts';
@@ -133,7 +139,8 @@ class Sending {
     const { message, content } = this.#order;
     const { hop } = this.#lease;
     const sender = withoutDsn(message.sender, hop.capabilities);
-    const transaction = hop.mail(mailCommand(sender, hop.capabilities, this.#rule));
+    const command = mailCommand(sender, hop.capabilities, this.#rule);
+    const transaction = hop.mail(command, contentRule(sender, hop.capabilities));
     const accepted = await this.#recipients(transaction);
     this.#notes.concern(accepted);
     if (accepted.length === 0) return;

@@ -1,6 +1,7 @@
 /**
  * What the disk or the database says, as a failure.
  */
+import { errorCode } from '../protocol/error-code.ts';
 import { RelayError } from '../protocol/failure.ts';
 
 /** SQLite's primary result codes (sqlite3.h), in the system's words for the same. */
@@ -13,9 +14,10 @@ const SQLITE_REASONS: ReadonlyMap<number, string> = new Map([
 
 /** @returns a RelayError of kind `spool`; the same error where it is one already, or a mistake of ours */
 export function spoolError(error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error)) return error;
-  const code = sqliteCode(error);
-  const reason = code === undefined ? String(error.code) : (SQLITE_REASONS.get(code) ?? `SQLITE-${code}`);
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  const result = sqliteCode(error);
+  const reason = result === undefined ? code : (SQLITE_REASONS.get(result) ?? `SQLITE-${result}`);
   return new RelayError({ kind: 'spool', reason }, { cause: error });
 }
 
