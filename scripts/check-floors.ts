@@ -33,6 +33,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'node-forge': ['certificates'],
   winston: ['log'],
   'env-var': ['config'],
+  'rate-limiter-flexible': ['listener'],
   'dns-packet': ['dns'],
   oauth4webapi: ['oauth'],
   '@mongodb-js/saslprep': ['upstream'],

@@ -6,7 +6,9 @@ import { loadOrIssue } from '../certificates/local-authority.ts';
 import type { Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { ClientAuth } from '../listener/client-auth.ts';
+import { ClientLimits } from '../listener/client-limits.ts';
 import { Listener, type Address, type ListenerIdentity, type ListenerOptions } from '../listener/listener.ts';
+import type { SharedBounds } from '../listener/session-bounds.ts';
 import type { Log } from '../log/log.ts';
 import { errorCode } from '../protocol/error-code.ts';
 import { AddressPolicy } from '../relay/address-policy.ts';
@@ -100,7 +102,8 @@ export class Relay implements Relaying {
     this.#spool = spool;
     this.#settings = settings;
     this.#auth = clientAuthOf(settings, context);
-    this.#listeners = makeListeners(settings, context, { identity, auth: this.#auth });
+    const bounds = boundsOf(settings, part);
+    this.#listeners = makeListeners(settings, context, { identity, auth: this.#auth, bounds });
   }
 
   /** @param part of how many processes this is one; it keeps to its share of the limits */
@@ -188,7 +191,7 @@ function limitsFor(limits: HopLimits, part: WorkerNumber): HopLimits {
 function makeListeners(
   settings: Settings,
   context: RelayContext,
-  { identity, auth }: Pick<ListenerOptions, 'identity' | 'auth'>,
+  parts: Pick<ListenerOptions, 'identity' | 'auth' | 'bounds'>,
 ): readonly { readonly listener: Listener; readonly tls: boolean }[] {
   const {
     clientNetworks: networks,
@@ -198,13 +201,21 @@ function makeListeners(
     listenTls,
     listenStarttls,
   } = settings;
-  const shared = { identity, networks, proxyNetworks, oldTlsNetworks, auth } as const;
+  const shared = { networks, proxyNetworks, oldTlsNetworks, ...parts } as const;
   const plain = listenStarttls ? 'starttls' : 'none';
   const options: readonly ListenerOptions[] = [
     ...listen.map((address) => ({ address, tls: plain, ...shared }) as const),
     ...listenTls.map((address) => ({ address, tls: 'implicit', ...shared }) as const),
   ];
   return options.map((one) => ({ listener: new Listener(one, context), tls: one.tls === 'implicit' }));
+}
+
+/** One for all listeners; each process has its share of the clients. */
+function boundsOf({ clientLimits, clientPace: pace }: Settings, part: WorkerNumber): SharedBounds {
+  return {
+    limits: new ClientLimits({ ...clientLimits, clients: shareOf(clientLimits.clients, part) }),
+    pace,
+  };
 }
 
 /** One for all listeners: who fails on one has failed on the others too. */

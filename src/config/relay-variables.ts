@@ -4,7 +4,8 @@
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 
-import { computed, optional, withDefault } from './variable.ts';
+import type { Values } from './table.ts';
+import { computed, optional, withDefault, type Container } from './variable.ts';
 
 const stateHome = (): string => {
   if (process.getuid?.() === 0) return '/var/lib';
@@ -136,3 +137,19 @@ export const RELAY_VARIABLES = {
     (variable) => variable.asEnum(['json', 'pretty'] as const),
   ),
 } as const;
+
+type ListenerNames =
+  'listen' | 'listenTls' | 'listenStarttls' | 'listenCert' | 'listenKey' | 'clientNetworks' | 'proxyNetworks';
+
+/** Where clients connect, and which. */
+export function readListeners(container: Container): Pick<Values, ListenerNames> {
+  return {
+    listen: RELAY_VARIABLES.listen.read(container),
+    listenTls: RELAY_VARIABLES.listenTls.read(container),
+    listenStarttls: RELAY_VARIABLES.listenStarttls.read(container),
+    listenCert: RELAY_VARIABLES.listenCert.read(container),
+    listenKey: RELAY_VARIABLES.listenKey.read(container),
+    clientNetworks: RELAY_VARIABLES.clientNetworks.read(container),
+    proxyNetworks: RELAY_VARIABLES.proxyNetworks.read(container),
+  };
+}

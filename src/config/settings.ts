@@ -7,6 +7,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
+import type { ClientLimitOptions } from '../listener/client-limits.ts';
+import type { PaceOptions } from '../listener/session-pace.ts';
 import { Networks } from '../relay/networks.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import { isPresentable } from '../tls/server-identity.ts';
@@ -16,6 +18,7 @@ import type { MechanismName } from '../upstream/sasl/mechanism.ts';
 import type { Place } from '../upstream/target.ts';
 import { clientAuthFaults } from './client-auth-variables.ts';
 import { readEnvironment, type Problem } from './environment.ts';
+import { clientLimitsOf, paceOf } from './limit-variables.ts';
 import {
   idleUpstreams,
   namedDestinationsOf,
@@ -69,6 +72,8 @@ export interface Settings extends Omit<Values, Digested> {
   readonly trust: TrustOptions;
   readonly clientNetworks: readonly string[];
   readonly proxyNetworks: readonly string[];
+  readonly clientLimits: ClientLimitOptions;
+  readonly clientPace: PaceOptions;
   readonly clientAuthClearNetworks: readonly string[];
   readonly oldTlsNetworks: readonly string[];
   /** SASL mechanisms that may carry a password which comes from a client. */
@@ -217,6 +222,8 @@ function assemble(values: Values, named: readonly NamedValues[], container: Cont
     routes: values.routes ?? [],
     trust: trustOptionsOf(values),
     ...networksOf(values),
+    clientLimits: clientLimitsOf(values),
+    clientPace: paceOf(values),
     passwordMechanisms: values.upstreamAuth ?? values.provider?.provider.passwordMechanisms,
     listenTls: values.listenTls ?? [],
     listenIdentity: cert === undefined || key === undefined ? undefined : { cert, key },

@@ -3,9 +3,10 @@
  * are made from this table.
  */
 import { CLIENT_AUTH_VARIABLES, readClientAuth } from './client-auth-variables.ts';
+import { LIMIT_VARIABLES, readLimits } from './limit-variables.ts';
 import { OAUTH_VARIABLES, readOAuth } from './oauth-variables.ts';
 import { POOL_VARIABLES } from './pool-variables.ts';
-import { RELAY_VARIABLES } from './relay-variables.ts';
+import { readListeners, RELAY_VARIABLES } from './relay-variables.ts';
 import { ROUTE_VARIABLES } from './route-variables.ts';
 import { SENDER_VARIABLES } from './sender-variables.ts';
 import { readSpool, SPOOL_VARIABLES } from './spool-variables.ts';
@@ -22,6 +23,7 @@ export const TABLE = {
   ...RELAY_VARIABLES,
   ...SPOOL_VARIABLES,
   ...CLIENT_AUTH_VARIABLES,
+  ...LIMIT_VARIABLES,
   ...SENDER_VARIABLES,
 } as const;
 
@@ -60,15 +62,10 @@ export function readTable(container: Container): Values {
     ...readPool(container),
     ...readSenders(container),
     ...readSpool(container),
-    listen: TABLE.listen.read(container),
-    listenTls: TABLE.listenTls.read(container),
-    listenStarttls: TABLE.listenStarttls.read(container),
-    listenCert: TABLE.listenCert.read(container),
-    listenKey: TABLE.listenKey.read(container),
+    ...readListeners(container),
     stateDirectory: TABLE.stateDirectory.read(container),
-    clientNetworks: TABLE.clientNetworks.read(container),
-    proxyNetworks: TABLE.proxyNetworks.read(container),
     ...readClientAuth(container),
+    ...readLimits(container),
     maxOctets: TABLE.maxOctets.read(container),
     lineEndings: TABLE.lineEndings.read(container),
     hostname: TABLE.hostname.read(container),

@@ -11,17 +11,20 @@ import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp
 import type { SMTPServer } from 'smtp-server';
 
 import { describeError } from '../log/describe-error.ts';
-import { ownReply, type Reply } from '../protocol/reply.ts';
+import { isMailAccepted, ownReply, type Reply } from '../protocol/reply.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import { RelaySession } from '../relay/session.ts';
-import type { Arrival } from '../relay/trace-header.ts';
+import { transmissionType, type Arrival } from '../relay/trace-header.ts';
 import type { ClientAuth } from './client-auth.ts';
 import { CommandStream, type ContentSink } from './command-stream.ts';
 import { FirstOctets, type ForeignProtocol } from './foreign-protocol.ts';
+import { boundHandshake } from './handshake-bound.ts';
+import { helloName } from './hello-name.ts';
 import { Login } from './login.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { ReplyWriter } from './reply-writer.ts';
+import { SessionBounds, type SharedBounds } from './session-bounds.ts';
 
 /** What a connection needs of its listener. */
 export interface ConnectionContext {
@@ -29,12 +32,10 @@ export interface ConnectionContext {
   /** Undefined where clients do not log in. */
   readonly auth: ClientAuth | undefined;
   readonly offersStartTls: boolean;
+  readonly bounds: SharedBounds;
   /** The connection is gone. */
   ended(connection: ClientConnection): void;
 }
-
-/** For a client's TLS handshake after STARTTLS. */
-const HANDSHAKE_MS = 30_000;
 
 /** RCPT commands of one client that may be under way; more wait. */
 const MAX_RECIPIENTS_UNDER_WAY = 100;
@@ -55,6 +56,7 @@ export class ClientConnection extends SMTPConnection {
     if (!this._upgrading && this._socket.writable) this._socket.write(replies);
   });
   #isDraining = false;
+  readonly #bounds: SessionBounds;
 
   constructor(
     server: SMTPServer,
@@ -67,7 +69,15 @@ export class ClientConnection extends SMTPConnection {
     this.#relay = new RelaySession(context.relay, this.id, this.remoteAddress, this.secure);
     const { auth, relay } = context;
     const client = { sid: this.id, address: this.remoteAddress, hostname: relay.hostname, log: relay.log };
+    this.#bounds = new SessionBounds(context.bounds, client);
     this.#login = auth === undefined ? undefined : new Login(auth, client);
+  }
+
+  /** To be called once in a while: ends a session that keeps what others wait for. */
+  tend(now: number): void {
+    this.#bounds.pace.transaction(this.#relay.isInTransaction, now);
+    const ending = this._closing ? undefined : this.#bounds.ending(now);
+    if (ending !== undefined) this.#endWith(ending);
   }
 
   /** Ends the session now, or after the transaction that is under way. */
@@ -114,6 +124,7 @@ export class ClientConnection extends SMTPConnection {
 
   override _onCommand(command: Buffer, callback: () => void = () => undefined): void {
     const verb = MAIL_VERB.exec(command.toString('latin1', 0, 5))?.[1]?.toUpperCase();
+    this.#bounds.pace.command(verb, performance.now());
     if (verb === 'RCPT') this.#begin(verb, command, callback);
     else this.#afterRecipients(() => this.#begin(verb, command, callback));
   }
@@ -155,14 +166,20 @@ export class ClientConnection extends SMTPConnection {
 
   override handler_MAIL(command: Buffer, callback: () => void): void {
     this.#answer(async () => {
-      const refusal = this.#login?.mailRefusal(this.secure);
+      const refusal =
+        this.#login?.mailRefusal(this.secure) ?? (await this.#bounds.count('message', this.#relay.user));
       return refusal ?? this.#relay.mail(command.subarray('MAIL '.length), this.secure);
     }, callback);
   }
 
   /** Read on before it is answered: the recipients that a client pipelines leave in one flight. */
   override handler_RCPT(command: Buffer, callback: () => void): void {
-    const reply = this.#busy(async () => this.#relay.rcpt(command.subarray('RCPT '.length)));
+    const reply = this.#busy(async () => {
+      const refusal = this.#bounds.countsRecipients
+        ? await this.#bounds.count('recipient', this.#relay.user)
+        : undefined;
+      return refusal ?? this.#relay.rcpt(command.subarray('RCPT '.length));
+    });
     this.#recipients.add(
       reply.catch((error: unknown) => this.#mistake(error)),
       (sent) => {
@@ -185,6 +202,7 @@ export class ClientConnection extends SMTPConnection {
       const refusal = await this.#relay.data(this.#arrival());
       if (refusal !== undefined) return refusal;
       if (this._parser instanceof CommandStream) this._parser.startContent(this.#sink);
+      this.#bounds.pace.contentBegan();
       return { code: 354, lines: ['End data with <CR><LF>.<CR><LF>'] };
     }, callback);
   }
@@ -203,19 +221,10 @@ export class ClientConnection extends SMTPConnection {
       .then(() => {
         if (this._parser === false || this._closing) return;
         if (!this.secure) this.#forgetLogin();
-        this.#boundHandshake(this._socket);
+        boundHandshake(this._socket, () => this._upgrading);
         super.handler_STARTTLS(command, callback);
       })
       .catch((error: unknown) => this.#mistake(error));
-  }
-
-  /** Theirs does not notice a client that leaves, or stalls, during the handshake. @param plain the socket under TLS */
-  #boundHandshake(plain: Socket): void {
-    plain.allowHalfOpen = false; // what TLS inherits: a peer that closes its side ends the connection
-    const timer = setTimeout(() => {
-      if (this._upgrading) plain.destroy();
-    }, HANDSHAKE_MS);
-    timer.unref();
   }
 
   override handler_AUTH(command: Buffer, callback: () => void): void {
@@ -268,9 +277,13 @@ export class ClientConnection extends SMTPConnection {
   }
 
   readonly #sink: ContentSink = {
-    write: async (pieces) => this.#busy(async () => this.#relay.write(pieces)),
+    write: async (pieces) => {
+      for (const piece of pieces) this.#bounds.pace.received(piece.length);
+      await this.#busy(async () => this.#relay.write(pieces));
+    },
     end: async () => {
       const reply = await this.#busy(async () => this.#relay.end());
+      this.#bounds.pace.contentEnded(isMailAccepted(reply));
       this._unrecognizedCommands = 0;
       this.#sendReply(reply);
       this.#endIfDrained();
@@ -278,13 +291,12 @@ export class ClientConnection extends SMTPConnection {
   };
 
   #hello(command: Buffer, callback: () => void, lines: readonly string[]): void {
-    const domain = command.subarray('EHLO '.length).toString('utf8').trim();
-    // oxlint-disable-next-line no-control-regex -- a name with control characters is nobody's name
-    if (domain === '' || domain.length > 255 || /[\x00-\x1f\x7f]/.test(domain)) {
+    const name = helloName(command.subarray('EHLO '.length));
+    if (name === undefined) {
       this.#sendReply(NO_DOMAIN);
       return callback();
     }
-    this.hostNameAppearsAs = domain;
+    this.hostNameAppearsAs = name;
     this.#answer(async () => {
       await this.#relay.reset(); // RFC 5321 §4.1.4
       return { code: 250, lines };
@@ -292,12 +304,11 @@ export class ClientConnection extends SMTPConnection {
   }
 
   #arrival(): Arrival {
-    const isExtended = this.openingCommand !== 'HELO';
-    const suffix = `${this.secure ? 'S' : ''}${this.session.user === undefined || this.session.user === false ? '' : 'A'}`;
+    const isLoggedIn = this.#login?.accepted !== undefined;
     return {
       helo: this.hostNameAppearsAs === false ? '' : this.hostNameAppearsAs,
       address: this.remoteAddress,
-      protocol: isExtended ? (PROTOCOLS[suffix] ?? 'ESMTP') : 'SMTP',
+      protocol: transmissionType(this.openingCommand !== 'HELO', this.secure, isLoggedIn),
     };
   }
 
@@ -319,17 +330,22 @@ export class ClientConnection extends SMTPConnection {
   }
 
   async #busy<T>(action: () => Promise<T>): Promise<T> {
+    if (this.#underWay === 0) this.#bounds.pace.working(performance.now());
     this.#underWay += 1;
     try {
       return await action();
     } finally {
       this.#underWay -= 1;
+      if (this.#underWay === 0) this.#bounds.pace.waiting(performance.now());
     }
   }
 
   #endIfDrained(): void {
-    if (!this.#isDraining || this.#relay.isInTransaction) return;
-    this.#replies.write(GOING_AWAY);
+    if (this.#isDraining && !this.#relay.isInTransaction) this.#endWith(GOING_AWAY);
+  }
+
+  #endWith(reply: Reply): void {
+    this.#replies.write(reply);
     this.#replies.flush();
     this._socket.destroySoon(); // does not wait for the client to close its side
   }
@@ -349,5 +365,3 @@ export class ClientConnection extends SMTPConnection {
 }
 
 const MAIL_VERB = /^(MAIL|RCPT|DATA|RSET)(?: |$)/i;
-
-const PROTOCOLS: Readonly<Record<string, Arrival['protocol']>> = { S: 'ESMTPS', A: 'ESMTPA', SA: 'ESMTPSA' };

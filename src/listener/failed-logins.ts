@@ -6,10 +6,9 @@
  * (loopback, a container's gateway) many clients may stand. Memory is bounded.
  * Maps of our own, because they are counters of one process, and these rules are the point of them.
  */
-import { isIPv6 } from 'node:net';
-
 import { KeyedDigest } from '../relay/keyed-digest.ts';
 import { RecentMap } from '../relay/recent-map.ts';
+import { networkOf } from './client-network.ts';
 import type { Proof } from './sasl-exchange.ts';
 
 /** Within the window, of one password for one name from one address: a client that was set up wrong repeats itself. */
@@ -102,14 +101,4 @@ class FailureCounter {
   forget(id: string): void {
     this.#counts.delete(id);
   }
-}
-
-/** One who has an IPv6 address has 2^64 of them. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || /^::ffff:/i.test(address)) return address;
-  const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
-  const words = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - words.length - after.length;
-  return [...words, ...Array.from({ length: zeros }, () => '0'), ...after].slice(0, 4).join(':');
 }

@@ -13,9 +13,11 @@ import { CLIENT_IDLE_TIMEOUT_MS, COMMAND_LINE_OCTETS } from '../protocol/limits.
 import { Networks } from '../relay/networks.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import type { ClientAuth } from './client-auth.ts';
+import { tellLimit, type ClientLimits, type OverLimit } from './client-limits.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { presentInOldTls, withOldTls } from './old-tls.ts';
 import { proxyHeaderOf } from './proxied-client.ts';
+import type { SharedBounds } from './session-bounds.ts';
 
 export interface Address {
   readonly host: string;
@@ -42,12 +44,17 @@ export interface ListenerOptions {
   readonly oldTlsNetworks: readonly string[];
   /** Undefined where clients do not log in. */
   readonly auth: ClientAuth | undefined;
+  readonly bounds: SharedBounds;
 }
+
+/** How often sessions are looked after. */
+const TEND_MS = 5_000;
 
 export class Listener {
   readonly #server: RelayServer;
   readonly #options: ListenerOptions;
   readonly #relay: RelayContext;
+  #tending: NodeJS.Timeout | undefined;
 
   constructor(options: ListenerOptions, relay: RelayContext) {
     this.#options = options;
@@ -68,6 +75,7 @@ export class Listener {
     const listening = once(this.#server.server, 'listening'); // rejects on 'error'
     this.#server.listen(port, host);
     await listening;
+    this.#tending = setInterval(() => this.#tend(), TEND_MS).unref();
     this.#relay.log.emit('listener.started', { ...this.address, tls: this.#options.tls === 'implicit' });
   }
 
@@ -83,24 +91,32 @@ export class Listener {
     this.#server.server.close();
     // A client whose TLS handshake is not done has no session that could end.
     for (const socket of this.#server._pendingSockets.values()) socket.destroy();
-    for (const connection of this.#server.clients) connection.drain();
+    for (const connection of this.#server.clients.keys()) connection.drain();
     await closed;
+    clearInterval(this.#tending);
     this.#relay.log.emit('listener.stopped', address);
+  }
+
+  #tend(): void {
+    const now = performance.now();
+    for (const connection of this.#server.clients.keys()) connection.tend(now);
   }
 
   /** Ends what has not ended by itself. */
   kill(): void {
-    for (const connection of this.#server.clients) connection._socket.destroy();
+    for (const connection of this.#server.clients.keys()) connection._socket.destroy();
   }
 }
 
 class RelayServer extends SMTPServer {
-  readonly clients = new Set<ClientConnection>();
+  /** And the address that each counts for. */
+  readonly clients = new Map<ClientConnection, string>();
   readonly #networks: Networks;
   readonly #balancers: Networks;
   /** Undefined where nobody may use old TLS. */
   readonly #old: { readonly networks: Networks; readonly server: SMTPServer } | undefined;
   readonly #context: ConnectionContext;
+  readonly #limits: ClientLimits;
   /** Clients of connections that balancers made. */
   readonly #proxied = new WeakMap<Socket, string>();
   /** Told, so that smtp-server does not ask the system for each connection; nobody looks at it. */
@@ -112,11 +128,17 @@ class RelayServer extends SMTPServer {
     this.#balancers = new Networks(options.proxyNetworks);
     this.#old = oldFor(this, options);
     this.#local = { localAddress: options.address.host, localPort: options.address.port };
+    this.#limits = options.bounds.limits;
     this.#context = {
       relay,
       auth: options.auth,
       offersStartTls: options.tls === 'starttls',
-      ended: (connection) => void this.clients.delete(connection),
+      bounds: options.bounds,
+      ended: (connection) => {
+        const client = this.clients.get(connection);
+        this.clients.delete(connection);
+        if (client !== undefined) this.#limits.leaveFrom(client);
+      },
     };
     this.on('error', () => undefined); // one client's trouble; without a listener the process would die
   }
@@ -124,6 +146,14 @@ class RelayServer extends SMTPServer {
   present({ key, cert }: ListenerIdentity): void {
     this.updateSecureContext({ key, cert });
     if (this.#old !== undefined) presentInOldTls(this.#old.server, { key, cert });
+  }
+
+  /** Before anything is read from it. */
+  override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
+    const over = this.#limits.enter();
+    if (over !== undefined) return this.#turnAway(socket, over);
+    socket.once('close', () => this.#limits.leave());
+    return super._acceptSocket(socket, handshake);
   }
 
   /** Asked by smtp-server, which ends a connection whose header does not come. */
@@ -165,6 +195,8 @@ class RelayServer extends SMTPServer {
     // A balancer that speaks for itself asks how we are.
     const isAdmitted = this.#networks.has(client) || this.#balancers.has(client);
     if (!isAdmitted) return this.#refuse(socket, 'foreign-network', client);
+    const over = this.#limits.enterFrom(client);
+    if (over !== undefined) return void this.#turnAway(socket, over, client);
     const connection = new ClientConnection(
       this.#serverFor(client),
       socket,
@@ -172,17 +204,27 @@ class RelayServer extends SMTPServer {
       this.#context,
     );
     this.connections.add(connection);
-    this.clients.add(connection);
+    this.clients.set(connection, client);
     connection.init();
   }
 
   #refuse(socket: Socket, why: keyof typeof REFUSALS, client = socket.remoteAddress ?? ''): void {
     const { reason, text } = REFUSALS[why];
     this.#context.relay.log.emit('session.refused', { sid: newId(), client, reason });
-    socket.on('error', () => undefined);
-    socket.end(`550 5.7.1 ${text}\r\n`);
-    socket.destroySoon();
+    endWith(socket, `550 5.7.1 ${text}`);
   }
+
+  #turnAway(socket: Socket, over: OverLimit, client = socket.remoteAddress ?? ''): false {
+    tellLimit(over, newId(), client, this.#context.relay.log);
+    endWith(socket, `${over.reply.code} ${over.reply.lines.join(' ')}`);
+    return false;
+  }
+}
+
+function endWith(socket: Socket, line: string): void {
+  socket.on('error', () => undefined);
+  socket.end(`${line}\r\n`);
+  socket.destroySoon();
 }
 
 /** Who may not begin a session, by the word that the log has for it. */

@@ -31,6 +31,10 @@ export interface Events {
   'admin.started': { readonly host: string; readonly port: number };
   'session.opened': { readonly sid: string; readonly client: string; readonly tls: boolean };
   'session.refused': { readonly sid: string; readonly client: string; readonly reason: string };
+  /** A client that went too slowly, or said much and mailed nothing. */
+  'session.cut': { readonly sid: string; readonly client: string; readonly reason: string };
+  /** A client is refused because of how many, or how much, there is; of messages and recipients once a minute for each. */
+  'limit.reached': { readonly sid: string; readonly client: string; readonly limit: string };
   /** AUTH; `user` is undefined where anybody may log in, or where the name is the password as well. */
   'login.accepted': { readonly sid: string; readonly mechanism: string; readonly user: string | undefined };
   /** Who it was is not told: some clients say their password where their name belongs. */
@@ -202,6 +206,8 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'admin.started': 'info',
   'session.opened': 'debug',
   'session.refused': 'warn',
+  'session.cut': 'warn',
+  'limit.reached': 'warn',
   'login.accepted': 'debug',
   'login.refused': 'warn',
   'session.closed': 'debug',

@@ -10,8 +10,16 @@ export interface Arrival {
   readonly helo: string;
   /** IP address of the client. */
   readonly address: string;
-  /** RFC 3848. */
-  readonly protocol: 'SMTP' | 'ESMTP' | 'ESMTPA' | 'ESMTPS' | 'ESMTPSA';
+  readonly protocol: TransmissionType;
+}
+
+/** RFC 3848. */
+export type TransmissionType = 'SMTP' | 'ESMTP' | 'ESMTPA' | 'ESMTPS' | 'ESMTPSA';
+
+/** @param isExtended whether the client said EHLO */
+export function transmissionType(isExtended: boolean, isTls: boolean, isLoggedIn: boolean): TransmissionType {
+  if (!isExtended) return 'SMTP';
+  return `ESMTP${isTls ? 'S' : ''}${isLoggedIn ? 'A' : ''}`;
 }
 
 /** What the trace field tells about the client: address and name, or only that one handed the message in. */
