@@ -146,7 +146,7 @@ export class Delivery implements Delivering {
     const { ids } = this;
     const { argument, route } = this.#order;
     const { hints } = this.#lease.target;
-    const refused = { ids, argument, upstream: route.name, hints, octets, ms: this.#ms };
+    const refused = { ids, argument, route, hints, octets, ms: this.#ms };
     this.#outcome = refuse(error, refused, this.#context);
     void this.#giveBack(error instanceof RelayError ? error.failure : undefined);
     return this.#outcome;

@@ -12,6 +12,8 @@ import type { Spool } from '../spool/spool.ts';
 import { asksRequireTls } from '../upstream/parameters.ts';
 import type { RefusalHint } from '../upstream/target.ts';
 import { failureReply, INTERNAL_ERROR, type TlsFailureReply } from './failure-reply.ts';
+import { lostLogin } from './login-refusal.ts';
+import type { Route } from './routes.ts';
 import { isTransient } from './transient-failure.ts';
 import { replyInWordsOf } from './upstream-words.ts';
 
@@ -40,8 +42,8 @@ export interface Refused {
   readonly ids: TransactionIds;
   /** Of MAIL. */
   readonly argument: PathArgument;
-  /** The name of the upstream, where it has one. */
-  readonly upstream?: string | undefined;
+  /** Where it was to go, if that was known. */
+  readonly route?: Route | undefined;
   readonly hints?: readonly RefusalHint[] | undefined;
   /** Content that came. */
   readonly octets?: number | undefined;
@@ -57,7 +59,11 @@ export function refuse(error: unknown, refused: Refused, { log, onTlsFailure, sp
   const { failure } = error;
   // RFC 8689 §4.2.1: what must go by TLS and cannot is returned, not tried again.
   const onTls = asksRequireTls(refused.argument) ? 'permanent' : onTlsFailure;
-  const reply = replyInWordsOf(refused.upstream, failureReply(failure, onTls, refused.hints));
+  const { route, hints } = refused;
+  const reply =
+    route?.isClients === true && failure.kind === 'auth'
+      ? lostLogin(failure, onTls, hints)
+      : replyInWordsOf(route?.name, failureReply(failure, onTls, hints));
   if (spool === undefined || !isTransient(failure)) report(failure, reply, refused, log);
   return { reply, failure };
 }

@@ -149,9 +149,9 @@ export class RoutedDelivery {
 
   /** The reply when no delivery could begin. */
   #refuse(error: unknown, route?: Route): Reply {
-    const { name: upstream, targets = [] } = route ?? {};
     const { argument } = this.#beginning;
-    const refused = { ids: this.#ids, argument, upstream, hints: hintsOf(targets), ms: 0 };
+    const hints = hintsOf(route?.targets ?? []);
+    const refused = { ids: this.#ids, argument, route, hints, ms: 0 };
     return refuse(error, refused, this.#context).reply;
   }
 

@@ -13,6 +13,8 @@ export interface Route {
   readonly name: string | undefined;
   /** In order of preference. */
   readonly targets: readonly Target[];
+  /** Whether the name and the password are the client's own, and not the relay's. */
+  readonly isClients?: boolean;
 }
 
 /** Mail that goes nowhere; the sentence is for the client. */

@@ -27,9 +27,9 @@ export class RelaySession {
   delivered = 0;
   /** The name that the client logged in with. */
   user: string | undefined;
-  /** Where mail of this client goes, if not where everybody's does. */
-  #ownTargets: readonly Target[] | undefined;
   readonly #context: RelayContext;
+  /** Where mail of this client goes. */
+  #routes: RouteTable;
   readonly #client: string;
   readonly #began = performance.now();
   #delivery: RoutedDelivery | undefined;
@@ -48,15 +48,22 @@ export class RelaySession {
    */
   constructor(context: RelayContext, sid: string, client: string, isTls: boolean) {
     this.#context = context;
+    this.#routes = context.routes;
     this.#client = client;
     this.sid = sid;
     context.log.emit('session.opened', { sid, client, tls: isTls });
   }
 
-  /** Who the client has shown to be; undefined for nobody in particular. @param targets its own, if it has any */
+  /**
+   * Who the client has shown to be; undefined for nobody in particular.
+   *
+   * @param targets its own, if it logs in at the upstream itself: then it has no choice of upstreams
+   */
   identify(user: string | undefined, targets: readonly Target[] | undefined): void {
     this.user = user;
-    this.#ownTargets = targets;
+    const { routes } = this.#context;
+    this.#routes =
+      targets === undefined ? routes : new RouteTable({ name: undefined, targets, isClients: true });
   }
 
   /** EHLO keywords: what every upstream that this client's mail may go to can take. */
@@ -209,12 +216,6 @@ export class RelaySession {
     else this.#delivery = delivery;
     this.#attempted = 0;
     return reply;
-  }
-
-  /** A client that logs in at the upstream itself has no choice of upstreams. */
-  get #routes(): RouteTable {
-    if (this.#ownTargets === undefined) return this.#context.routes;
-    return new RouteTable({ name: undefined, targets: this.#ownTargets });
   }
 }
 

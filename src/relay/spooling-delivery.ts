@@ -106,7 +106,7 @@ export class SpoolingDelivery implements Delivering {
     this.#draft?.discard();
     if (this.#upstream !== undefined) return this.#upstream.fail(error, octets);
     const { argument, route } = this.#order;
-    const refused = { ids: this.ids, argument, upstream: route.name, octets, ms: this.#ms };
+    const refused = { ids: this.ids, argument, route, octets, ms: this.#ms };
     return refuse(error, refused, this.#context);
   }
 

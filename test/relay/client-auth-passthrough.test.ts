@@ -174,6 +174,18 @@ test(
   },
 );
 
+test('tells a client whose login the upstream has ceased to take to log in again', LIMIT, async () => {
+  bed.begin();
+  const { client } = await logIn('kurt', 'x');
+  await sendOne(client);
+  bed.begin(refusing('535 5.7.8 Account disabled'));
+  await bed.upstream.hangUp();
+  const reply = await client.command('MAIL FROM:<a@x.test>');
+  client.close();
+  assert.match(reply.raw, /^454 4\.7\.0 .*log in again.*535 5\.7\.8 Account disabled/);
+  assert.doesNotMatch(reply.raw, /SEALPOST_/);
+});
+
 test('hangs up on nobody because the upstream does', LIMIT, async () => {
   bed.begin(refusing('421 4.7.0 Too many sessions'));
   const { client, reply } = await logIn('hans', 'x');
