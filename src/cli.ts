@@ -9,6 +9,7 @@ import { demo } from './commands/demo.ts';
 import { EXIT, printProblems } from './commands/exit.ts';
 import { hashPassword } from './commands/hash-password.ts';
 import { login } from './commands/login.ts';
+import { queue } from './commands/queue.ts';
 import { sandbox } from './commands/sandbox.ts';
 import { serve } from './commands/serve.ts';
 import { endWhenUnread } from './commands/unread-output.ts';
@@ -22,6 +23,7 @@ config         check the variables and print them as they count
 check          tell for each port of an upstream what is there, whether it is secure, and what to change
 certificate    show, renew or export the local CA and its certificate
 login          log in at the upstream's provider, once, where it wants tokens (OAuth 2)
+queue          list, show, retry or remove what waits in the spool
 hash-password  make a line of SEALPOST_CLIENT_USERS_FILE from a name and a password
 sandbox        run an upstream for development that keeps what it receives
 demo           see the relay deliver one message and refuse three attacks
@@ -47,6 +49,8 @@ async function run(name: string, rest: readonly string[]): Promise<number> {
       return certificate(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
     case 'login':
       return login(rest, process.stdout);
+    case 'queue':
+      return queue(rest, process.stdout);
     case 'hash-password':
       return hashPassword(rest, process.stdin, process.stdout);
     case 'sandbox':
