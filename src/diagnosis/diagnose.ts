@@ -14,7 +14,7 @@ import { failureVerdict } from './advice.ts';
 import type { Diagnosis, ProbeFinding, UpstreamFinding } from './findings.ts';
 import { LoginTurns } from './login-turns.ts';
 import { NameRecord } from './name-record.ts';
-import { placeText } from './place-text.ts';
+import { placeText } from '../upstream/place-text.ts';
 import { PortDiagnosis } from './port-diagnosis.ts';
 import { isUnbelieved, ResolverProof, resolverSentence } from './resolver-proof.ts';
 import type { DiagnosisOptions, Subject } from './subject.ts';

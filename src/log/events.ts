@@ -73,6 +73,16 @@ export interface Events {
     readonly failure: Failure['kind'];
     readonly reason: string;
   };
+  /** An upstream is passed over from now on: what it failed with, and the hop that served instead. */
+  'hop.failed-over': HopIds & {
+    /** The one that failed. */
+    readonly from: string;
+    readonly failure: Failure['kind'];
+    readonly phase: Phase;
+    /** Where it could not be secured (RFC 8460 §4.3). */
+    readonly resultType: TlsResultType | undefined;
+    readonly reason: string;
+  };
   'hop.closed': HopIds & { readonly transactions: number; readonly reason: string; readonly ms: number };
   /** A new access token for the upstream. */
   'token.renewed': TokenFields & { readonly seconds: number; readonly ms: number };
@@ -216,6 +226,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'hop.stalled': 'warn',
   'hop.insecure': 'warn',
   'hop.refused': 'warn',
+  'hop.failed-over': 'warn',
   'hop.closed': 'debug',
   'token.renewed': 'info',
   'token.refused': 'warn',

@@ -80,6 +80,11 @@ export class HopSupply {
     return this.#backOff.isFailing && this.#idle.length === 0;
   }
 
+  /** Of the newest try; undefined when that went well. */
+  get lastFailure(): Failure | undefined {
+    return this.#lastError?.failure;
+  }
+
   get leased(): ReadonlySet<PooledHop> {
     return this.#leased;
   }

@@ -12,6 +12,7 @@ import { HopSupply, type SupplySurroundings } from './hop-supply.ts';
 import { mostTelling } from './most-telling.ts';
 import type { HopOpener } from './open-hop.ts';
 import type { PooledHop } from './pooled-hop.ts';
+import { reportFailover } from './report-failure.ts';
 import type { Place, Target } from './target.ts';
 import type { Need } from './waiting-line.ts';
 
@@ -38,6 +39,8 @@ export class HopPool {
   /** What each place offers, whoever logs in there; the one heard of last comes last. */
   readonly #offers = new Map<Place, Capabilities>();
   readonly #retired = new WeakSet<Target>();
+  /** Those that fail, as the log was told. */
+  readonly #passedOver = new WeakSet<HopSupply>();
   readonly #tending: NodeJS.Timeout;
   #isClosed = false;
 
@@ -78,7 +81,9 @@ export class HopPool {
     for (const [index, supply] of supplies.entries()) {
       try {
         const share = (end - performance.now()) / (supplies.length - index);
-        return await supply.lease(wanted, Math.max(1, share));
+        const lease = await supply.lease(wanted, Math.max(1, share));
+        if (supplies.length > 1) this.#tellFailover(wanted.targets, lease);
+        return lease;
       } catch (error) {
         if (!(error instanceof RelayError) || wanted.signal?.aborted === true) throw error;
         failures.push(error);
@@ -141,6 +146,19 @@ export class HopPool {
     if (this.#retired.has(target)) supply.retire();
     this.#supplies.set(target, supply);
     return supply;
+  }
+
+  /** Once for each time that an upstream fails, however many messages pass it over. */
+  #tellFailover(targets: readonly Target[], lease: Lease): void {
+    for (const target of targets) {
+      const supply = this.#supplyOf(target);
+      if (!supply.isSetAside) this.#passedOver.delete(supply);
+      if (target === lease.target) return;
+      const { lastFailure } = supply;
+      if (!supply.isSetAside || lastFailure === undefined || this.#passedOver.has(supply)) continue;
+      this.#passedOver.add(supply);
+      reportFailover(this.#around.log, target, lastFailure, lease);
+    }
   }
 
   #inOrder(targets: readonly Target[]): readonly HopSupply[] {

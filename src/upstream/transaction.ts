@@ -46,6 +46,11 @@ export class Transaction {
     return this.#mail === undefined;
   }
 
+  /** Whether the upstream has accepted a recipient. */
+  get hasRecipient(): boolean {
+    return this.#hasRecipient;
+  }
+
   /** Whether content may have left, or the upstream may be waiting for it. */
   get hasContent(): boolean {
     return this.#body !== undefined || this.#isDataAsked;

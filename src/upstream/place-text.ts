@@ -4,7 +4,7 @@
 import { isIPv6 } from 'node:net';
 
 import { identifierText } from '../tls/reference-identifier.ts';
-import type { Place } from '../upstream/target.ts';
+import type { Place } from './target.ts';
 
 export function placeText(place: Place): string {
   if (place.kind === 'srv') return `srv:${place.domain.name}`;

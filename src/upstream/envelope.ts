@@ -1,0 +1,157 @@
+/**
+ * MAIL and RCPT of one message: on another hop, where the first turns out to be of no use before it has accepted anybody.
+ *
+ * Guarantees: all recipients that are accepted are of one transaction; a kept hop that had died unnoticed is replaced once;
+ * another upstream is asked only while none of the message has left, so that nobody gets it twice.
+ */
+import type { Log } from '../log/log.ts';
+import { RelayError, type Failure } from '../protocol/failure.ts';
+import type { PathArgument } from '../protocol/path.ts';
+import type { Reply } from '../protocol/reply.ts';
+import type { Body } from './body.ts';
+import { contentRule, mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from './parameters.ts';
+import type { HopPool, Lease, Wanted } from './pool.ts';
+import { reportFailover } from './report-failure.ts';
+import { isStaleHop } from './stale-hop.ts';
+import type { Target } from './target.ts';
+import type { Transaction } from './transaction.ts';
+
+/** What MAIL says, and where it may go. */
+export interface EnvelopeOrder {
+  readonly argument: PathArgument;
+  readonly requireTls: RequireTlsRule;
+  /** In order of preference. */
+  readonly targets: readonly Target[];
+  /** Aborts when nobody needs it any more. */
+  readonly signal: AbortSignal;
+}
+
+export class Envelope {
+  readonly #pool: HopPool;
+  readonly #log: Log;
+  readonly #order: EnvelopeOrder;
+  #lease: Lease;
+  #transaction: Transaction;
+  /** By the transaction that failed: what takes its place. */
+  readonly #replacements = new Map<Transaction, Promise<Transaction>>();
+  readonly #inVain = new Set<Target>();
+  #isGivenBack = false;
+
+  private constructor(pool: HopPool, log: Log, order: EnvelopeOrder, lease: Lease) {
+    this.#pool = pool;
+    this.#log = log;
+    this.#order = order;
+    this.#lease = lease;
+    this.#transaction = begunOn(lease, order);
+  }
+
+  /**
+   * Leases a secured hop and checks that MAIL can go up on it; MAIL leaves with the first RCPT.
+   *
+   * @throws {RelayError} when no hop can be secured, or the upstream cannot take what MAIL asks for
+   */
+  static async begin(pool: HopPool, log: Log, order: EnvelopeOrder): Promise<Envelope> {
+    const lease = await pool.lease(wantedFor(order));
+    try {
+      return new Envelope(pool, log, order, lease);
+    } catch (error) {
+      void pool.giveBack(lease);
+      throw error;
+    }
+  }
+
+  /** The hop that it is on now. */
+  get lease(): Lease {
+    return this.#lease;
+  }
+
+  /**
+   * Runs up to the sending without a pause, so that what is asked for in one go leaves in one flight.
+   *
+   * @returns the upstream's reply, 25x, 4xx or 5xx
+   * @throws {RelayError} what ends the transaction
+   */
+  async rcpt(argument: PathArgument): Promise<Reply> {
+    let transaction = this.#transaction;
+    const isDead = transaction.isUnsent && !this.#lease.hop.isReady;
+    if (isDead || this.#replacements.has(transaction)) transaction = await this.#replacementOf(transaction);
+    for (;;) {
+      try {
+        return await transaction.rcpt(rcptCommand(argument, this.#lease.hop.capabilities));
+      } catch (error) {
+        transaction = await this.#replacementOf(transaction, error);
+      }
+    }
+  }
+
+  /** Begins the content. @throws {RelayError} */
+  async data(): Promise<Body> {
+    return this.#transaction.data();
+  }
+
+  /** It is over, or given up. Never fails; once more does no harm. @param failure what ended it, if one did */
+  async giveBack(failure?: Failure): Promise<void> {
+    if (this.#isGivenBack) return;
+    this.#isGivenBack = true;
+    await this.#pool.giveBack(this.#lease, failure);
+  }
+
+  /** Of several recipients that are under way the first to notice a failure replaces the hop, and the others follow. */
+  #replacementOf(failed: Transaction, error?: unknown): Promise<Transaction> {
+    const known = this.#replacements.get(failed);
+    if (known !== undefined) return known;
+    const replacement = this.#replace(failed, error);
+    this.#replacements.set(failed, replacement);
+    return replacement;
+  }
+
+  /** @throws the error, when the envelope can go nowhere else */
+  async #replace(failed: Transaction, error: unknown): Promise<Transaction> {
+    const { hop, target, isReused } = this.#lease;
+    const wanted = wantedFor(this.#order);
+    if (failed.isUnsent || (isReused && isStaleHop(error))) {
+      hop.destroy(); // it is dead, and makes room for the other
+      await this.#pool.giveBack(this.#lease);
+      return this.#moveTo({ ...wanted, isFresh: true });
+    }
+    this.#inVain.add(target);
+    const others = wanted.targets.filter((other) => !this.#inVain.has(other));
+    if (failed.hasRecipient || others.length === 0 || !mayDoBetterElsewhere(error)) throw error;
+    await this.#pool.giveBack(this.#lease, error.failure);
+    try {
+      const transaction = await this.#moveTo({ ...wanted, targets: others });
+      reportFailover(this.#log, target, error.failure, this.#lease);
+      return transaction;
+    } catch {
+      throw error; // what the upstream said to MAIL tells more than that there is no other
+    }
+  }
+
+  async #moveTo(wanted: Wanted): Promise<Transaction> {
+    const fresh = await this.#pool.lease(wanted);
+    if (this.#isGivenBack) {
+      void this.#pool.giveBack(fresh); // given up meanwhile: nobody else would give it back
+      throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
+    }
+    this.#lease = fresh;
+    this.#transaction = begunOn(fresh, this.#order);
+    return this.#transaction;
+  }
+}
+
+function wantedFor({ requireTls, targets, argument, signal }: EnvelopeOrder): Wanted {
+  return { targets, extension: neededExtension(argument, requireTls), signal };
+}
+
+/** @throws {RelayError} what MAIL asks for and the upstream lacks */
+function begunOn({ hop }: Lease, { argument, requireTls }: EnvelopeOrder): Transaction {
+  const { capabilities } = hop;
+  return hop.mail(mailCommand(argument, capabilities, requireTls), contentRule(argument, capabilities));
+}
+
+/** It is about the upstream, and may pass: MAIL was put off, or the session ended. */
+function mayDoBetterElsewhere(error: unknown): error is RelayError {
+  if (!(error instanceof RelayError)) return false;
+  const { failure } = error;
+  return failure.kind === 'lost' || (failure.kind === 'refused' && failure.reply.code < 500);
+}
