@@ -2,38 +2,49 @@
  * `sealpost queue`: what an operator sees and does, on a real spool, beside whoever works on it.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
-import { runSealpost } from '../support/relay-process.ts';
 import { add, spoolPlace, type SpoolPlace } from '../support/spool-place.ts';
 
-async function queue(
-  { directory }: SpoolPlace,
-  ...args: readonly string[]
-): Promise<{ code: number | null; output: string }> {
-  const command = runSealpost(['queue', ...args], { SEALPOST_SPOOL: `file:${directory}` });
-  await once(command.child, 'close');
-  return { code: command.child.exitCode, output: command.output };
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+interface Ran {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function run(spool: string, args: readonly string[]): Ran {
+  const env = { PATH: process.env['PATH'] ?? '', SEALPOST_SPOOL: spool };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'queue', ...args], {
+    env,
+    encoding: 'utf8',
+  });
+  return { code: status, output: stdout + stderr };
+}
+
+function queue({ directory }: SpoolPlace, ...args: readonly string[]): Ran {
+  return run(`file:${directory}`, args);
 }
 
 test('lists what waits, for people and for programs', async () => {
   await using at = await spoolPlace();
-  assert.match((await queue(at)).output, /empty/);
+  assert.match(queue(at).output, /empty/);
   await add(at, 'one', Buffer.alloc(10));
-  const { code, output } = await queue(at, 'list');
+  const { code, output } = queue(at, 'list');
   assert.equal(code, 0);
   assert.match(output, /^one +\d+s +10 +0 .*<a@x\.test> +<b@y\.test> +451 4\.4\.1 Not reached\.$/m);
-  const told: unknown = JSON.parse((await queue(at, '--json')).output);
+  const told: unknown = JSON.parse(queue(at, '--json').output);
   assert.partialDeepStrictEqual(told, { id: 'one', octets: 10, sender: '<a@x.test>', isClaimed: false });
 });
 
 test('shows what was said of each recipient', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
-  const { code, output } = await queue(at, 'show', 'one');
+  const { code, output } = queue(at, 'show', 'one');
   assert.equal(code, 0);
   assert.match(output, /<b@y\.test> waiting\n {4}the reason: 451 4\.4\.1 Not reached\./);
 });
@@ -42,7 +53,7 @@ test('makes a message due though its upstream is left alone', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
   assert.deepEqual(await at.store.claim(1, [undefined]), []);
-  assert.equal((await queue(at, 'retry', 'one')).code, 0);
+  assert.equal(queue(at, 'retry', 'one').code, 0);
   assert.equal((await at.store.claim(1, [undefined])).length, 1);
 });
 
@@ -51,25 +62,17 @@ test('removes a message with its content, but none that is being delivered', asy
   await add(at, 'one', Buffer.alloc(10));
   await add(at, 'two', Buffer.alloc(10));
   await at.store.claim(1, []);
-  assert.equal((await queue(at, 'remove', 'one')).code, 69);
-  assert.equal((await queue(at, 'remove', 'two')).code, 0);
+  assert.equal(queue(at, 'remove', 'one').code, 69);
+  assert.equal(queue(at, 'remove', 'two').code, 0);
   assert.deepEqual(await readdir(join(at.directory, 'content')), ['one']);
-  assert.equal((await queue(at, 'remove', 'two')).code, 69);
+  assert.equal(queue(at, 'remove', 'two').code, 69);
 });
 
 test('says what is wrong with its command line, and with its variables', async () => {
   await using at = await spoolPlace();
-  for (const args of [
-    ['show'],
-    ['retry'],
-    ['retry', 'one', '--all'],
-    ['sell'],
-    ['list', '--all'],
-    ['list', 'one'],
-  ])
-    assert.equal((await queue(at, ...args)).code, 64, args.join(' '));
-  const off = runSealpost(['queue'], {});
-  await once(off.child, 'close');
-  assert.equal(off.child.exitCode, 78);
-  assert.match(off.output, /SEALPOST_SPOOL is off/);
+  for (const args of [['show'], ['retry', 'one', '--all'], ['sell']])
+    assert.equal(queue(at, ...args).code, 64, args.join(' '));
+  const { code, output } = run('off', []);
+  assert.equal(code, 78);
+  assert.match(output, /SEALPOST_SPOOL is off/);
 });
