@@ -50,7 +50,10 @@ class PlainExchange implements SaslExchange {
     return decoded(response, (text) => this.#judge(text));
   }
 
-  /** Who writes the name where the other one belongs means himself; nobody may act for another anyway. */
+  /**
+   * Who writes the name where the other one belongs means himself. Deviates from RFC 4616 §2 because devices put anything
+   * there: a client that asks to act for another is let in, as itself.
+   */
   #judge(text: string): Step {
     const [authorized = '', authenticated = '', password, more] = text.split('\0');
     if (password === undefined || more !== undefined) return { fault: 'malformed' };
