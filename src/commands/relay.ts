@@ -11,7 +11,9 @@ import { Listener, type Address, type ListenerIdentity, type ListenerOptions } f
 import type { SharedBounds } from '../listener/session-bounds.ts';
 import type { Log } from '../log/log.ts';
 import { errorCode } from '../protocol/error-code.ts';
+import { HEADERS_OCTETS } from '../protocol/limits.ts';
 import { AddressPolicy } from '../relay/address-policy.ts';
+import { MemoryBudget } from '../relay/memory-budget.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import type { RouteTable } from '../relay/routes.ts';
 import type { SpoolRoute } from '../spool/runner.ts';
@@ -93,7 +95,8 @@ export class Relay implements Relaying {
     const addresses = new AddressPolicy(settings);
     const heads = { hostname, trace, addresses };
     const rules = { maxOctets, lineEndings, requireTls, onTlsFailure };
-    const context = { pool, spool, routes, log, ...rules, ...heads };
+    const memory = new MemoryBudget(HEADERS_OCTETS);
+    const context = { pool, spool, routes, log, memory, ...rules, ...heads };
     this.#context = context;
     this.health = new HealthProbe(pool, () => context.routes.fallback.targets);
     this.#log = log;

@@ -22,6 +22,9 @@ export const REPLY_LINES = 128;
 /** The header block is held in memory until it is whole; more is refused. */
 export const HEADER_BLOCK_OCTETS = 1_048_576;
 
+/** What the headers of all messages that are coming in may hold together. */
+export const HEADERS_OCTETS = 268_435_456;
+
 /** Received fields that mean a loop (RFC 5321 §6.3: at least 100). */
 export const HOP_LIMIT = 100;
 

@@ -12,6 +12,7 @@ import { HOP_LIMIT } from '../protocol/limits.ts';
 import type { Reply } from '../protocol/reply.ts';
 import type { Body } from '../upstream/body.ts';
 import { HeaderBlock } from './header-block.ts';
+import type { MemoryShare } from './memory-budget.ts';
 
 /** What to do with a CR or LF that stands alone: make it CRLF, or refuse the message. */
 export type LineEndingRule = 'normalise' | 'strict';
@@ -25,6 +26,8 @@ export interface ContentRules {
    * @throws {RelayError} when the header is a reason to refuse the message
    */
   readonly prepareHeader: (header: HeaderBlock) => readonly Buffer[];
+  /** Told how much of the header is held. */
+  readonly memory: MemoryShare;
 }
 
 export class Content {
@@ -44,7 +47,7 @@ export class Content {
   /**
    * Takes content as the client wrote it; resolves when more is wanted.
    *
-   * @throws {RelayError} too-big | malformed-message | hop-loop, or what the upstream's `Body` or `prepareHeader` throws
+   * @throws {RelayError} too-big | malformed-message | hop-loop | capacity, or what the upstream's `Body` or `prepareHeader` throws
    */
   async write(received: readonly Buffer[]): Promise<void> {
     const pieces: Buffer[] = [];
@@ -77,6 +80,7 @@ export class Content {
     if (this.#isHeaderGone) return this.#body.write(pieces);
     for (const piece of pieces) this.#header.add(piece);
     if (this.#header.isTooBig) throw malformed('header-block-too-big');
+    this.#rules.memory.hold(this.#header.octets.length);
     return this.#header.isWhole ? this.#sendHeader() : undefined;
   }
 
@@ -85,6 +89,7 @@ export class Content {
     const prepared = this.#rules.prepareHeader(this.#header);
     this.#isHeaderGone = true;
     await this.#body.write(prepared);
+    this.#rules.memory.hold(0);
   }
 }
 

@@ -7,6 +7,7 @@ import type { RequireTlsRule } from '../upstream/parameters.ts';
 import type { HopPool } from '../upstream/pool.ts';
 import type { LineEndingRule } from './content.ts';
 import type { TlsFailureReply } from './failure-reply.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import type { HeaderRules } from './outgoing-header.ts';
 import type { RouteTable } from './routes.ts';
 
@@ -16,6 +17,8 @@ export interface RelayContext extends HeaderRules {
   readonly routes: RouteTable;
   readonly log: Log;
   readonly maxOctets: number;
+  /** For headers that come in. */
+  readonly memory: MemoryBudget;
   readonly lineEndings: LineEndingRule;
   readonly onTlsFailure: TlsFailureReply;
   readonly requireTls: RequireTlsRule;

@@ -154,6 +154,7 @@ export class RelaySession {
   async reset(): Promise<void> {
     const [delivery, octets] = [this.#delivery, this.#transfer?.octets];
     this.#delivery = undefined;
+    this.#transfer?.drop();
     this.#transfer = undefined;
     await delivery?.abandon(octets);
   }

@@ -9,6 +9,7 @@ import type { Body } from '../upstream/body.ts';
 import { Content } from './content.ts';
 import type { Delivering } from './delivering.ts';
 import type { HeaderBlock } from './header-block.ts';
+import type { MemoryShare } from './memory-budget.ts';
 import { outgoingHeader } from './outgoing-header.ts';
 import type { RelayContext } from './relay-context.ts';
 import type { Arrival } from './trace-header.ts';
@@ -17,14 +18,17 @@ export class Transfer {
   readonly #context: RelayContext;
   readonly #delivery: Delivering;
   readonly #content: Content;
+  readonly #memory: MemoryShare;
   #refusal: Reply | undefined;
 
   private constructor(context: RelayContext, delivery: Delivering, body: Body, arrival: Arrival) {
     this.#context = context;
     this.#delivery = delivery;
+    this.#memory = context.memory.share();
     this.#content = new Content(body, {
       maxOctets: delivery.maxOctets,
       lineEndings: context.lineEndings,
+      memory: this.#memory,
       prepareHeader: (header) => this.#prepareHeader(header, arrival),
     });
   }
@@ -51,6 +55,7 @@ export class Transfer {
       await this.#content.write(pieces);
     } catch (error) {
       this.#refusal = this.#delivery.fail(error, this.octets).reply;
+      this.drop();
     }
   }
 
@@ -62,7 +67,14 @@ export class Transfer {
       return this.#delivery.delivered(verdict, this.octets);
     } catch (error) {
       return this.#delivery.fail(error, this.octets).reply;
+    } finally {
+      this.drop();
     }
+  }
+
+  /** Nothing more is held of the message. */
+  drop(): void {
+    this.#memory.hold(0);
   }
 
   /** @throws {RelayError} policy */
