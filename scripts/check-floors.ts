@@ -27,7 +27,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 /** Modules with a home: the rooms that may import them. Everything else outside must not be imported at all. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   'node:tls': ['tls', 'sandbox'],
-  'node:https': ['tls'],
+  'node:https': ['tls', 'sandbox'],
   'node:sqlite': ['spool'],
   'smtp-server': ['listener', 'sandbox'],
   'node-forge': ['certificates'],

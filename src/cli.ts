@@ -26,7 +26,7 @@ login          log in at the upstream's provider, once, where it wants tokens (O
 queue          list, show, retry or remove what waits in the spool
 hash-password  make a line of SEALPOST_CLIENT_USERS_FILE from a name and a password
 sandbox        run an upstream for development that keeps what it receives
-demo           see the relay deliver one message and refuse three attacks
+demo           see the relay deliver, refuse three attacks, and log in without a password
 version        print the version
 `;
 

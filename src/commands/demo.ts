@@ -1,15 +1,16 @@
 /**
- * `sealpost demo`: a delivery and three attacks, on loopback, with no configuration.
+ * `sealpost demo`: a delivery, three attacks and a provider without passwords, on loopback, with no configuration.
  *
- * Guarantees: exit code 0 only if all four ended as they must; no process, socket or file is left behind, on Ctrl-C
+ * Guarantees: exit code 0 only if all of them ended as they must; no process, socket or file is left behind, on Ctrl-C
  * neither.
  */
 import { dirname, extname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import type { SceneResult } from '../sandbox/demo/judgement.ts';
 import { Narrator } from '../sandbox/demo/narrator.ts';
 import { RelayEnded } from '../sandbox/demo/relay-child.ts';
-import { SCENES, type SceneResult } from '../sandbox/demo/scenes.ts';
+import { SCENES } from '../sandbox/demo/scenes.ts';
 import { openStage } from '../sandbox/demo/stage.ts';
 import { isUsageError } from './usage-error.ts';
 
@@ -50,7 +51,7 @@ async function perform(narrator: Narrator, cli: string, signal: AbortSignal): Pr
 }
 
 function sumUp(narrator: Narrator, results: readonly SceneResult[]): number {
-  narrator.section('The four results');
+  narrator.section('The five results');
   for (const [index, { title, result, problems }] of results.entries()) {
     narrator.check(`${index + 1}  ${title.padEnd(45)} ${result}`, problems.length === 0);
   }

@@ -49,15 +49,18 @@ before(async () => {
   full = await runDemo();
 });
 
-test('shows one delivery and three refusals, and ends with 0', () => {
+test('shows a delivery, three refusals and a login without a password, and ends with 0', () => {
   const { code, out, problems } = full;
   assert.equal(code, 0, out + problems);
   assert.equal(problems, '');
-  assert.match(out, /The four results\n/);
+  assert.match(out, /The five results\n/);
   assert.match(out, /✓ 1 {2}Delivered inside verified TLS +delivered inside TLSv1\.3\n/);
   assert.match(out, /✓ 2 {2}STARTTLS stripped by a man in the middle +refused with 451 4\.7\.4\n/);
   assert.match(out, /✓ 3 {2}A forged certificate +refused with 451 4\.7\.5\n/);
   assert.match(out, /✓ 4 {2}Plaintext injected after the STARTTLS reply +refused with 451 4\.7\.5\n/);
+  assert.match(out, /✓ 5 {2}Microsoft 365, which takes no passwords +delivered with a token\n/);
+  assert.match(out, /454.4\.7\.0[^]*5\.7\.30 Basic[\s]+authentication[^]*sealpost[\s]+login/);
+  assert.match(out, /mechanism +XOAUTH2\n/);
   assert.ok(!out.includes('✗'));
   assert.match(out, /SEALPOST_UPSTREAM=smtps:\/\/user:password@smtp\.example\.com \\\n +\S.* serve\n/);
   assert.match(out, /localhost, port 2525/);

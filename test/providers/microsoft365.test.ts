@@ -4,7 +4,7 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
 
-import { microsoft365, type Microsoft365Options } from '../support/providers/microsoft365.ts';
+import { microsoft365, type Microsoft365Options } from '../../src/sandbox/provider/microsoft365.ts';
 import { letter, PASSWORD, ProviderStage, USER, whyNoStage } from '../support/providers/provider-stage.ts';
 import { loggedIn } from '../support/providers/raw-session.ts';
 import type { Variables } from '../support/relay-process.ts';

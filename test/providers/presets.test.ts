@@ -6,8 +6,8 @@ import { describe, test } from 'node:test';
 
 import { gmail } from '../support/providers/google.ts';
 import { fastmail, icloud, ovh, protonBridge, yahoo, zoho } from '../support/providers/mailboxes.ts';
-import { microsoft365 } from '../support/providers/microsoft365.ts';
-import type { Profile } from '../support/providers/profile.ts';
+import { microsoft365 } from '../../src/sandbox/provider/microsoft365.ts';
+import type { Profile } from '../../src/sandbox/provider/profile.ts';
 import {
   letter,
   PASSWORD,
@@ -18,7 +18,7 @@ import {
   type StageOptions,
 } from '../support/providers/provider-stage.ts';
 import { brevo, mailgun, postmark, resend, scaleway, sendgrid, ses } from '../support/providers/senders.ts';
-import type { ServerMechanism } from '../support/providers/sasl-server.ts';
+import type { ServerMechanism } from '../../src/sandbox/provider/sasl-server.ts';
 
 interface Case {
   /** SEALPOST_PROVIDER. */

@@ -5,7 +5,7 @@ import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
 
 import { icloud, protonBridge, yahoo, zoho } from '../support/providers/mailboxes.ts';
-import type { Profile } from '../support/providers/profile.ts';
+import type { Profile } from '../../src/sandbox/provider/profile.ts';
 import {
   assertLines,
   ProviderStage,

@@ -7,8 +7,8 @@ import { describe, test } from 'node:test';
 
 import { gmail } from '../support/providers/google.ts';
 import { protonBridge, yahoo } from '../support/providers/mailboxes.ts';
-import { microsoft365 } from '../support/providers/microsoft365.ts';
-import type { Profile } from '../support/providers/profile.ts';
+import { microsoft365 } from '../../src/sandbox/provider/microsoft365.ts';
+import type { Profile } from '../../src/sandbox/provider/profile.ts';
 import { letter, PASSWORD, USER, whyNoStage } from '../support/providers/provider-stage.ts';
 import { ProviderSimulation } from '../support/providers/provider-simulation.ts';
 import { base64, loggedIn, secured } from '../support/providers/raw-session.ts';

@@ -5,11 +5,11 @@ import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
 
 import { gmail } from '../support/providers/google.ts';
-import { microsoft365 } from '../support/providers/microsoft365.ts';
-import type { Profile } from '../support/providers/profile.ts';
+import { microsoft365 } from '../../src/sandbox/provider/microsoft365.ts';
+import type { Profile } from '../../src/sandbox/provider/profile.ts';
 import { authority, ProviderStage, USER, whyNoStage } from '../support/providers/provider-stage.ts';
 import type { ProviderSimulation } from '../support/providers/provider-simulation.ts';
-import { CLIENT_ID, CLIENT_SECRET, TokenService } from '../support/providers/token-service.ts';
+import { CLIENT_ID, CLIENT_SECRET, TokenService } from '../../src/sandbox/provider/token-service.ts';
 
 /** As long as Microsoft's, longer than a command line may be. */
 const PREFIX = `eyJ0eXAiOiJKV1Qi.${'canary'.repeat(300)}.`;

@@ -7,14 +7,14 @@
 import type { Socket } from 'node:net';
 import { TLSSocket, createSecureContext, type SecureContextOptions } from 'node:tls';
 
+import { CLOSE, SILENCE } from '../../src/sandbox/provider/simulated-session.ts';
 import { ContentReader } from './content-reader.ts';
 import type { Identity } from './pki.ts';
 import { tamperedWire, type Tampering } from './record-tampering.ts';
 
 /** What a script answers: text for the wire as it is (CRLF included), or nothing at all, or the end of the connection. */
 export type Answer = string | Buffer | typeof SILENCE | typeof CLOSE | typeof RESET;
-export const SILENCE = { instead: 'silence' } as const;
-export const CLOSE = { instead: 'close' } as const;
+export { CLOSE, SILENCE };
 export const RESET = { instead: 'reset' } as const;
 
 export interface Script {

@@ -1,5 +1,5 @@
 /**
- * The four scenes: one delivery and three attacks, each with what must come of it.
+ * The five scenes: one delivery, three attacks and a provider without passwords, each with what must come of it.
  */
 import { forgedIdentity } from '../attackers/forged-identity.ts';
 import { hasSecret } from '../attackers/find-secret.ts';
@@ -8,18 +8,11 @@ import { Middleman } from '../attackers/middleman.ts';
 import { BAIT, stripStartTls } from '../attackers/strip-starttls.ts';
 import { condensed, sights, type Sight } from '../attackers/wire.ts';
 import { Sandbox } from '../sandbox.ts';
+import { field, judge, type Check, type SceneResult } from './judgement.ts';
 import { replyLines } from './legacy-client.ts';
+import { withoutPasswords } from './provider-scene.ts';
 import type { LogLine } from './relay-child.ts';
 import { attempt, storeIn, type Attempt, type Received, type Stage } from './stage.ts';
-
-/** How a scene ended. */
-export interface SceneResult {
-  readonly title: string;
-  /** In a few words. */
-  readonly result: string;
-  /** What was not as it must be; empty when all was. */
-  readonly problems: readonly string[];
-}
 
 /** What is particular to an attack. */
 interface Attack {
@@ -32,16 +25,12 @@ interface Attack {
   readonly more?: readonly Check[];
 }
 
-interface Check {
-  readonly text: string;
-  readonly holds: boolean;
-}
-
 export const SCENES: readonly ((stage: Stage, number: number) => Promise<SceneResult>)[] = [
   delivered,
   stripped,
   forged,
   injected,
+  withoutPasswords,
 ];
 
 async function delivered(stage: Stage, number: number): Promise<SceneResult> {
@@ -166,15 +155,6 @@ function refused(
   ]);
 }
 
-function judge(stage: Stage, title: string, result: string, checks: readonly Check[]): SceneResult {
-  stage.narrator.heading('What must hold');
-  for (const { text, holds } of checks) stage.narrator.check(text, holds);
-  const problems = checks.filter(({ holds }) => !holds).map(({ text }) => text);
-  const word = problems.length === 0 ? result : 'NOT as it must be';
-  stage.narrator.result(word, problems.length === 0);
-  return { title, result: word, problems };
-}
-
 function inClear(seen: readonly Sight[], allowed: readonly string[]): Check {
   const lines = seen.flatMap((sight) =>
     sight.from === 'relay' && sight.kind === 'line' ? [sight.text] : [],
@@ -234,9 +214,4 @@ function tellReceived({ narrator, message }: Stage, received: readonly Received[
     for (const line of fields) narrator.fact('added', line);
     narrator.fact('unchanged', `${unchanged} octets: the message as the scanner sent it`);
   }
-}
-
-function field(line: LogLine | undefined, name: string): string {
-  const value = line?.[name];
-  return typeof value === 'string' ? value : 'unknown';
 }

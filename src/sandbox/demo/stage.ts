@@ -95,13 +95,22 @@ export function storeIn(received: Received[]): Store {
 /** Starts a relay for this upstream, hands it the message and ends it. */
 export async function attempt(stage: Stage, scheme: 'smtp' | 'smtps', upstream: Endpoint): Promise<Attempt> {
   const { user, password } = stage.credentials;
+  const url = `${scheme}://${user}:${password}@localhost:${upstream.port}`;
+  return attemptWith(stage, { SEALPOST_UPSTREAM: url });
+}
+
+/** The same, for a relay with such variables. */
+export async function attemptWith(
+  stage: Stage,
+  variables: Readonly<Record<string, string>>,
+): Promise<Attempt> {
   stage.signal.throwIfAborted();
-  const variables = {
-    SEALPOST_UPSTREAM: `${scheme}://${user}:${password}@localhost:${upstream.port}`,
+  const all = {
     SEALPOST_TLS_CA_FILE: stage.identity.caFile,
     SEALPOST_HOSTNAME: 'relay.office.example',
+    ...variables,
   };
-  await using relay = await RelayChild.start(stage.cli, variables, stage.signal);
+  await using relay = await RelayChild.start(stage.cli, all, stage.signal);
   const outcome = await handIn(await relay.port(), stage.message);
   return { outcome, log: await relay.stop() };
 }

@@ -2,8 +2,8 @@
  * Gmail: 465 and 587, passwords and tokens, the challenge that says that a token is refused, replies of several lines, and
  * a From that is rewritten to the account's own.
  */
-import { PLAIN_WORDS, type Profile, type Submission } from './profile.ts';
-import type { ServerMechanism } from './sasl-server.ts';
+import { PLAIN_WORDS, type Profile, type Submission } from '../../../src/sandbox/provider/profile.ts';
+import type { ServerMechanism } from '../../../src/sandbox/provider/sasl-server.ts';
 
 export interface GmailOptions {
   /** Messages a day. */

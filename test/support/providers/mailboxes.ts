@@ -1,7 +1,7 @@
 /**
  * Mailboxes of people that programs send from: Yahoo, iCloud, Zoho, Fastmail, OVH, Proton Bridge.
  */
-import { PLAIN_WORDS, type Profile, type Submission } from './profile.ts';
+import { PLAIN_WORDS, type Profile, type Submission } from '../../../src/sandbox/provider/profile.ts';
 import { GO_WORDS } from './words-of-go.ts';
 
 /** A line `8 BITMIME`, with a blank; too many bad logins lock the account. */

@@ -6,9 +6,9 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
-import { Account, type AccountWish } from './account.ts';
-import type { Profile, Submission } from './profile.ts';
-import { SimulatedSession } from './simulated-session.ts';
+import { Account, type AccountWish } from '../../../src/sandbox/provider/account.ts';
+import type { Profile, Submission } from '../../../src/sandbox/provider/profile.ts';
+import { SimulatedSession } from '../../../src/sandbox/provider/simulated-session.ts';
 import type { TestAuthority, Identity } from '../pki.ts';
 import type { Connection } from '../scripted-connection.ts';
 import { ScriptedUpstream } from '../scripted-upstream.ts';
@@ -133,7 +133,7 @@ export class ProviderSimulation implements AsyncDisposable {
       greeting: `${this.profile.greeting}\r\n`,
       onConnection: (at) => this.#begin(at),
       answer: (line, at) => this.#session(at).answer(line),
-      verdict: async (message, at) => this.#session(at).verdict(message),
+      verdict: async (message, at) => this.#session(at).verdict(message.content),
     });
   }
 

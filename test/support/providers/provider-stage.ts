@@ -10,8 +10,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import type { AccountWish } from './account.ts';
-import type { Profile } from './profile.ts';
+import type { AccountWish } from '../../../src/sandbox/provider/account.ts';
+import type { Profile } from '../../../src/sandbox/provider/profile.ts';
 import { ProviderSimulation } from './provider-simulation.ts';
 import { TestAuthority } from '../pki.ts';
 import { RelayProcess, type Variables } from '../relay-process.ts';

@@ -1,7 +1,7 @@
 /**
  * Services that send mail for programs: Amazon SES, SendGrid, Mailgun, Postmark, Brevo, Scaleway, Resend.
  */
-import { PLAIN_WORDS, type Profile, type Submission } from './profile.ts';
+import { PLAIN_WORDS, type Profile, type Submission } from '../../../src/sandbox/provider/profile.ts';
 import { GO_WORDS } from './words-of-go.ts';
 
 export interface SesOptions {

@@ -1,7 +1,7 @@
 /**
  * Words of servers that are made with the Go library go-smtp: Proton Bridge is one, and Brevo refuses as they do.
  */
-import { PLAIN_WORDS, type Words } from './profile.ts';
+import { PLAIN_WORDS, type Words } from '../../../src/sandbox/provider/profile.ts';
 
 export const GO_WORDS: Words = {
   ...PLAIN_WORDS,

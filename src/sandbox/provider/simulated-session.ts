@@ -4,10 +4,30 @@
  * Guarantees: nothing is taken without the login that the provider asks for; parameters of MAIL are taken only where
  * the EHLO list has their extension.
  */
+import type { EventEmitter } from 'node:events';
+
 import type { Account } from './account.ts';
 import type { Profile, Situation, Submission } from './profile.ts';
 import { SaslExchange, SERVER_MECHANISMS, type SaslStep } from './sasl-server.ts';
-import { CLOSE, SILENCE, type Answer, type Connection, type Message } from '../scripted-connection.ts';
+
+/** What an answer can be beside words: nothing at all, or the end of the connection. */
+export const SILENCE = { instead: 'silence' } as const;
+export const CLOSE = { instead: 'close' } as const;
+/** Words have their CRLF. */
+export type SessionAnswer = string | typeof SILENCE | typeof CLOSE;
+
+/** The connection that a session is held on. */
+export interface SessionWire {
+  /** Whether TLS was begun. */
+  readonly secure: boolean;
+  readonly closed: boolean;
+  /** Gives `close` when the client has gone. */
+  readonly raw: Pick<EventEmitter, 'on'>;
+  write(answer: SessionAnswer): void;
+  /** What follows is content, up to its end. */
+  takeData(): void;
+  startTls(): void;
+}
 
 /** What sessions tell the simulation. */
 export interface SessionKeeper {
@@ -29,13 +49,13 @@ export class SimulatedSession {
   account: Account | undefined;
   messages = 0;
   readonly #keeper: SessionKeeper;
-  readonly #at: Connection;
+  readonly #at: SessionWire;
   #helo: string | undefined;
   #exchange: SaslExchange | undefined;
   #sender: string | undefined;
   #recipients: string[] = [];
 
-  constructor(at: Connection, keeper: SessionKeeper) {
+  constructor(at: SessionWire, keeper: SessionKeeper) {
     this.#at = at;
     this.#keeper = keeper;
     const { session } = keeper.profile.limits ?? {};
@@ -51,7 +71,7 @@ export class SimulatedSession {
   }
 
   /** The answer to one line; undefined leaves BDAT to the connection. */
-  answer(line: string): Answer | undefined {
+  answer(line: string): SessionAnswer | undefined {
     const verb = line.split(' ', 1)[0]?.toUpperCase() ?? '';
     if (verb === 'BDAT' && this.#exchange === undefined) return undefined;
     const reply = this.#exchange === undefined ? this.#reply(verb, line) : this.#continue(line);
@@ -59,7 +79,7 @@ export class SimulatedSession {
   }
 
   /** The answer to a whole message. */
-  async verdict({ content }: Message): Promise<Answer> {
+  async verdict(content: Buffer): Promise<SessionAnswer> {
     const { profile } = this.#keeper;
     const sender = this.#sender;
     const recipients = this.#recipients;
@@ -86,7 +106,7 @@ export class SimulatedSession {
     return { isSecure: this.#at.secure, account: this.account, helo: this.#helo, session: this };
   }
 
-  #reply(verb: string, line: string): string | Answer {
+  #reply(verb: string, line: string): SessionAnswer {
     const { words } = this.#keeper.profile;
     switch (verb) {
       case 'EHLO':
@@ -124,7 +144,7 @@ export class SimulatedSession {
     return multiline(250, profile.ehlo(this.#situation));
   }
 
-  #startTls(): string | Answer {
+  #startTls(): SessionAnswer {
     const { words } = this.#keeper.profile;
     if (this.#at.secure || !this.#offers('STARTTLS')) return words.wrongOrder;
     this.#at.write(this.#wire(words.startTls));
@@ -179,7 +199,7 @@ export class SimulatedSession {
     return profile.words.authenticated;
   }
 
-  #mail(line: string): string | Answer {
+  #mail(line: string): SessionAnswer {
     const { profile } = this.#keeper;
     const { words } = profile;
     const [, path, parameters] = /^MAIL FROM:<([^>]*)>(.*)$/i.exec(line) ?? [];
@@ -193,7 +213,7 @@ export class SimulatedSession {
     return refusal ?? words.sender(path);
   }
 
-  #endWhenFull(): Answer | undefined {
+  #endWhenFull(): SessionAnswer | undefined {
     const { messagesPerSession: most } = this.#keeper.profile.limits ?? {};
     return most !== undefined && this.messages >= most.count ? this.#end(most.reply) : undefined;
   }

@@ -5,10 +5,14 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import { text } from 'node:stream/consumers';
 
-import type { Identity } from '../pki.ts';
-
 export const CLIENT_ID = '11111111-2222-3333-4444-555555555555';
 export const CLIENT_SECRET = 'canary~client~secret';
+
+/** PEM. */
+interface Identity {
+  readonly key: string;
+  readonly cert: string;
+}
 
 export class TokenService implements AsyncDisposable {
   /** Bodies of the requests for tokens. */

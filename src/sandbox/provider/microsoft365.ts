@@ -4,7 +4,7 @@
  *
  * The words are those of many users' reports; the identifiers in brackets are made up.
  */
-import { PLAIN_WORDS, type Profile, type Submission } from './profile.ts';
+import { PLAIN_WORDS, type Profile, type Submission, type Words } from './profile.ts';
 import type { ServerMechanism } from './sasl-server.ts';
 
 export interface Microsoft365Options {
@@ -29,6 +29,19 @@ const RETIRED = `550 5.7.30 Basic authentication is not supported for Client Sub
 const TOO_MANY = `432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. [Hostname=${SERVER}]`;
 const QUOTA =
   '554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message due to a permanent exception with message The message cannot be submitted because the sender has reached the submission quota.';
+
+const WORDS: Words = {
+  ...PLAIN_WORDS,
+  startTls: '220 2.0.0 SMTP server ready',
+  sender: () => '250 2.1.0 Sender OK',
+  recipient: () => '250 2.1.5 Recipient OK',
+  data: '354 Start mail input; end with <CRLF>.<CRLF>',
+  queued: (id) => `250 2.0.0 OK <${id}@${SERVER}> [Hostname=${SERVER}]`,
+  reset: '250 2.0.0 Resetting',
+  noop: '250 2.0.0 OK',
+  bye: '221 2.0.0 Service closing transmission channel',
+  unknownCommand: '500 5.3.3 Unrecognized command',
+};
 
 export function microsoft365(options: Microsoft365Options = {}): Profile {
   const {
@@ -58,18 +71,7 @@ export function microsoft365(options: Microsoft365Options = {}): Profile {
       'CHUNKING',
       'SMTPUTF8',
     ],
-    words: {
-      ...PLAIN_WORDS,
-      startTls: '220 2.0.0 SMTP server ready',
-      sender: () => '250 2.1.0 Sender OK',
-      recipient: () => '250 2.1.5 Recipient OK',
-      data: '354 Start mail input; end with <CRLF>.<CRLF>',
-      queued: (id) => `250 2.0.0 OK <${id}@${SERVER}> [Hostname=${SERVER}]`,
-      reset: '250 2.0.0 Resetting',
-      noop: '250 2.0.0 OK',
-      bye: '221 2.0.0 Service closing transmission channel',
-      unknownCommand: '500 5.3.3 Unrecognized command',
-    },
+    words: WORDS,
     limits: {
       size: 157_286_400,
       recipients: 500,
