@@ -157,12 +157,18 @@ suite('a relay that logs in with access tokens', { timeout: 120_000 }, () => {
     assertNoSecret(bed.relay.output, bed);
   });
 
-  test('gives its secret to no endpoint with a wrong certificate, whatever NODE_TLS_REJECT_UNAUTHORIZED says', async () => {
+  test('gives its secret to no endpoint with a wrong certificate and to no proxy, whatever the environment says', async () => {
     const stranger = new TestAuthority();
     const server = await AuthorizationServer.start(authority, { identity: stranger.issue() });
     await using bed = await start({
       server,
-      variables: { NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_OPTIONS: '--insecure-http-parser' },
+      variables: {
+        NODE_TLS_REJECT_UNAUTHORIZED: '0',
+        NODE_OPTIONS: '--insecure-http-parser',
+        NODE_EXTRA_CA_CERTS: stranger.caFile,
+        NODE_USE_ENV_PROXY: '1',
+        HTTPS_PROXY: server.issuer,
+      },
     });
     let asked = 0;
     server.intercept = () => {
