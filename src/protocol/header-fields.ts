@@ -43,11 +43,11 @@ export function headerOf(octets: Buffer): Header {
   for (let line = 0; line < octets.length; line = next) {
     next = nextLine(octets, line);
     const text = octets.toString('latin1', line, Math.min(next, line + NAME_OCTETS));
-    // Programs that store mail in mbox files hand its envelope line on; it is no field.
-    if (line === 0 && /^>?From /.test(text)) continue;
     if (/^[ \t]/.test(text) && line > 0) continue;
+    const [whole, name] = FIELD.exec(text) ?? []; // `From : a@x` is one
+    // Programs that store mail in mbox files hand its envelope line on; it is no field.
+    if (line === 0 && whole === undefined && /^>?From /.test(text)) continue;
     endField(line);
-    const [whole, name] = FIELD.exec(text) ?? [];
     if (whole === undefined || name === undefined)
       return { fields, rest: octets.subarray(line), isWhole: true };
     start = line;

@@ -31,8 +31,8 @@ export type PathFault = 'syntax' | 'too-long' | 'bad-parameter' | 'bad-octets';
 export type PathResult = { readonly ok: PathArgument } | { readonly fault: PathFault };
 
 // A quoted local part may hold anything printable, brackets and blanks too (RFC 5321 §4.1.2).
-const BRACKETED = /^<((?:"(?:[^"\\]|\\.)*"|[^"<>\s])*)>(?:\s+(.*))?$/su;
-const BARE = /^((?:"(?:[^"\\]|\\.)*"|[^"<>\s])+)(?:\s+(.*))?$/su;
+const BRACKETED = /^<((?:"(?:[^"\\\t]|\\[^\t])*"|[^"<>\s])*)>(?:\s+(.*))?$/su;
+const BARE = /^((?:"(?:[^"\\\t]|\\[^\t])*"|[^"<>\s])+)(?:\s+(.*))?$/su;
 // esmtp-param, RFC 5321 §4.1.2: value is any printable octet but `=`, blank; old clients do put `=` into it.
 const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=(\S+))?$/u;
 // RFC 5321 §4.1.1.3: a source route is accepted and ignored.
@@ -83,11 +83,11 @@ function parseParameters(text: string): readonly Parameter[] | undefined {
   return parameters;
 }
 
-/** The argument as text; undefined when it is not UTF-8 or has a control character: no RFC gives such an address a meaning. */
+/** The argument as text; undefined when it is not UTF-8 or has a control character but a tab, which some put for a blank. */
 function decode(octets: Buffer): string | undefined {
   if (!isUtf8(octets)) return undefined;
-  const text = octets.toString('utf8').replaceAll('\t', ' ');
-  return CONTROL.test(text) ? undefined : text;
+  const text = octets.toString('utf8');
+  return CONTROL.test(text.replaceAll('\t', '')) ? undefined : text;
 }
 
 function isAscii(text: string): boolean {

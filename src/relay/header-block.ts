@@ -70,11 +70,11 @@ export class HeaderBlock {
     const isFirst = this.#isFirstLine;
     this.#isFirstLine = false;
     // Some clients send the envelope line of an mbox file first; it is no field, yet the header goes on behind it.
-    if (isFirst ? /^>?From /.test(line) : /^[ \t]/.test(line)) {
+    const name = FIELD.exec(line)?.[1]?.toLowerCase(); // `From : a@x` is one
+    if (isFirst ? name === undefined && /^>?From /.test(line) : /^[ \t]/.test(line)) {
       if (this.#names.size === 0) this.#envelopeLineOctets = end + 2;
       return;
     }
-    const name = FIELD.exec(line)?.[1]?.toLowerCase();
     if (name === undefined) {
       this.#isWhole = true;
       this.#endsEmpty = line === '';

@@ -168,6 +168,8 @@ async function answered(options: RequestOptions, body: string, maxOctets: number
         .on('end', () => resolve({ status, fields, octets: Buffer.concat(pieces) }))
         .on('close', () => reject(new HttpsError('connection-closed')));
     });
+    // Nobody asked for another protocol: Node would close the connection without a word.
+    outgoing.on('upgrade', () => reject(new HttpsError('malformed-response')));
     outgoing.on('error', reject).end(body);
   });
 }

@@ -22,8 +22,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** The failure of an opening says more than "it took too long", so it gets the time to be heard first. */
-const GRACE_MS = 100;
+/** The failure of an opening says more than "it took too long", so it is heard first, also on a machine that has no time. */
+const GRACE_MS = 1_000;
 
 export class WaitingLine {
   readonly #line: Waiting[] = [];
