@@ -56,12 +56,14 @@ export class Runner {
   #next: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #mustLookAgain = false;
+  #isOn = false;
 
   constructor(around: RunnerSurroundings) {
     this.#around = around;
   }
 
   start(): void {
+    this.#isOn = true;
     this.#around.pool.onAlive = (target): void => this.#revived(target);
     this.#timers.push(
       setInterval(() => void this.#tryTo(async () => this.#renew()), CLAIM_MS / 3).unref(),
@@ -73,6 +75,7 @@ export class Runner {
 
   /** Begins no more attempts; resolves when those under way have ended. */
   async stop(): Promise<void> {
+    this.#isOn = false;
     this.#stopping.abort();
     await this.#looking;
     await Promise.all(this.#working);
@@ -87,24 +90,20 @@ export class Runner {
 
   /** Looks for what is due. */
   wake(): void {
-    if (this.#isStopping) return;
+    if (!this.#isOn) return;
     this.#mustLookAgain = true;
     this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
   }
 
-  get #isStopping(): boolean {
-    return this.#stopping.signal.aborted;
-  }
-
   async #look(): Promise<void> {
     let restMs = LOOK_MS;
-    while (this.#mustLookAgain && !this.#isStopping) {
+    while (this.#mustLookAgain && this.#isOn) {
       this.#mustLookAgain = false;
       restMs = LOOK_MS;
       await this.#tryTo(async () => (restMs = await this.#claimDue()));
     }
     clearTimeout(this.#next);
-    if (!this.#isStopping) this.#next = setTimeout(() => this.wake(), restMs).unref();
+    if (this.#isOn) this.#next = setTimeout(() => this.wake(), restMs).unref();
   }
 
   /** @returns when to look again, milliseconds */
@@ -144,7 +143,7 @@ export class Runner {
         signal: this.#stopping.signal,
       });
       if (hadNoHop(tried)) this.#health.failed(message.route);
-      const isUnbegun = this.#isStopping && tried.hid === undefined;
+      const isUnbegun = !this.#isOn && tried.hid === undefined;
       if (isUnbegun) await this.#release(message.id);
       else await this.#settle(afterAttempt(message, tried, Date.now()), tried);
     } catch (error) {

@@ -1,0 +1,210 @@
+/**
+ * What becomes of messages in the spool: delivered, tried again, returned; before an upstream that does as the test says.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { Parameter, PathArgument } from '../../src/protocol/path.ts';
+import type { SpooledRecipient } from '../../src/spool/spooled-message.ts';
+import { identity } from '../support/pool-scene.ts';
+import { CLOSE, GOOD_KEYWORDS, type Message } from '../support/scripted-upstream.ts';
+import { contentOf, plainPath } from '../support/spool-place.ts';
+import { CONTENT, SpoolScene } from '../support/spool-scene.ts';
+
+function recipient(path: string, ...parameters: readonly string[]): SpooledRecipient {
+  const lastWord = { reply: { code: 451, lines: ['4.4.1 Not reached.'] }, isUpstreams: false };
+  return { argument: withParameters(path, parameters), state: 'waiting', lastWord, mayHaveIt: false };
+}
+
+function withParameters(path: string, texts: readonly string[]): PathArgument {
+  const parameters = texts.map((text): Parameter => {
+    const [keyword = '', value] = text.split('=');
+    return { keyword, value, text };
+  });
+  return { path, parameters, isInternational: false };
+}
+
+/** The report among what came, as text. */
+function reportIn(messages: readonly Message[]): string {
+  const report = messages.find(({ mail }) => mail.startsWith('MAIL FROM:<>'));
+  return report?.content.toString() ?? '';
+}
+
+test('delivers content as it was kept, and then forgets the message', async () => {
+  await using scene = await SpoolScene.begin();
+  scene.runner.start();
+  await scene.keep('one');
+  await scene.log.nth('spool.delivered');
+  assert.equal(scene.upstream.messages[0]?.content.toString(), CONTENT);
+  assert.deepEqual((await scene.place.store.measure()).messages, 0);
+});
+
+test('delivers to each recipient once, whatever the others are told', async () => {
+  const refusals = new Map([
+    ['<late@y.test>', '451 4.2.1 Later\r\n'],
+    ['<never@y.test>', '550 5.1.1 Nobody\r\n'],
+  ]);
+  await using scene = await SpoolScene.begin({ answer: (line) => refusals.get(line.split(':')[1] ?? '') });
+  scene.runner.start();
+  await scene.keep('one', {
+    recipients: [recipient('<now@y.test>'), recipient('<late@y.test>'), recipient('<never@y.test>')],
+  });
+  await scene.log.nth('spool.bounced');
+  refusals.clear();
+  await scene.hurry();
+  await scene.upstream.received(3);
+  const to = scene.upstream.messages.map(({ rcpts }) => rcpts.join(' '));
+  assert.deepEqual(to.toSorted(), ['RCPT TO:<a@x.test>', 'RCPT TO:<late@y.test>', 'RCPT TO:<now@y.test>']);
+  assert.match(
+    reportIn(scene.upstream.messages),
+    /Final-Recipient: rfc822; never@y\.test\r\nAction: failed\r\nStatus: 5\.1\.1/,
+  );
+});
+
+test('tries again after a lost verdict, and says that it may arrive twice', async () => {
+  let verdicts = 0;
+  await using scene = await SpoolScene.begin({
+    verdict: () => ((verdicts += 1) === 1 ? CLOSE : '250 2.0.0 Ok\r\n'),
+  });
+  scene.runner.start();
+  await scene.keep('one');
+  await scene.log.nth('spool.unknown');
+  await scene.log.nth('spool.delayed');
+  const found = await scene.place.store.get('one');
+  assert.equal(found?.message.recipients[0]?.mayHaveIt, true);
+  await scene.hurry();
+  await scene.log.nth('spool.delivered');
+  assert.equal(verdicts, 2);
+});
+
+test('returns a message whose time is over to its sender', async () => {
+  await using scene = await SpoolScene.begin({
+    answer: (line) => (line.includes('<b@y.test>') ? '451 4.2.1 Later\r\n' : undefined),
+  });
+  scene.runner.start();
+  await scene.keep('one', { expiresAt: Date.now() });
+  await scene.upstream.received(1);
+  const report = reportIn(scene.upstream.messages);
+  assert.match(report, /Action: failed\r\nStatus: 4\.4\.7\r\nDiagnostic-Code: smtp; 451 4\.2\.1 Later/);
+  assert.match(report, /Subject: café/);
+});
+
+test('makes no report on a report, nor for a message from nobody, nor where none is wanted', async () => {
+  await using scene = await SpoolScene.begin({
+    answer: (line) => (line.startsWith('RCPT') ? '550 No\r\n' : undefined),
+  });
+  scene.runner.start();
+  await scene.keep('report', { kind: 'bounce' });
+  await scene.keep('nobodys', { sender: plainPath('<>') });
+  await scene.keep('unwanted', { recipients: [recipient('<b@y.test>', 'NOTIFY=NEVER')] });
+  await scene.log.nth('spool.dropped', 3);
+  assert.deepEqual(scene.log.of('spool.bounced'), []);
+  assert.equal((await scene.place.store.measure()).messages, 0);
+});
+
+test('drops a report that is refused itself: that is the end of it', async () => {
+  await using scene = await SpoolScene.begin({
+    answer: (line) => (line.startsWith('RCPT') ? '550 No\r\n' : undefined),
+  });
+  scene.runner.start();
+  await scene.keep('one');
+  const dropped = await scene.log.nth('spool.dropped');
+  assert.partialDeepStrictEqual(dropped, { kind: 'bounce', recipients: 1 });
+  assert.equal(scene.log.of('spool.bounced').length, 1);
+  assert.equal((await scene.place.store.measure()).messages, 0);
+});
+
+test('reports that it passed a message on where the upstream would not report itself', async () => {
+  const withoutDsn = GOOD_KEYWORDS.filter((word) => word !== 'DSN');
+  await using scene = await SpoolScene.begin({ keywords: withoutDsn });
+  scene.runner.start();
+  await scene.keep('one', {
+    sender: withParameters('<a@x.test>', ['ENVID=env+2B1', 'RET=HDRS']),
+    recipients: [recipient('<b@y.test>', 'NOTIFY=SUCCESS', 'ORCPT=rfc822;c@y.test')],
+  });
+  await scene.upstream.received(2);
+  assert.equal(scene.upstream.messages[0]?.rcpts[0], 'RCPT TO:<b@y.test>');
+  const report = reportIn(scene.upstream.messages);
+  assert.match(report, /Original-Envelope-Id: env\+1\r\n/);
+  assert.match(report, /Original-Recipient: rfc822; c@y\.test\r\n[^]*Action: relayed\r\nStatus: 2\./);
+  assert.doesNotMatch(report, /Hello/);
+});
+
+test('leaves reports to an upstream that makes them', async () => {
+  await using scene = await SpoolScene.begin();
+  scene.runner.start();
+  await scene.keep('one', { recipients: [recipient('<b@y.test>', 'NOTIFY=SUCCESS')] });
+  await scene.log.nth('spool.delivered');
+  assert.equal(scene.upstream.messages[0]?.rcpts[0], 'RCPT TO:<b@y.test> NOTIFY=SUCCESS');
+  assert.deepEqual(scene.log.of('spool.bounced'), []);
+});
+
+test('tells of a delay once, after four hours, and only who asked', async () => {
+  await using scene = await SpoolScene.begin({
+    answer: (line) => (/RCPT TO:<[bc]@/.test(line) ? '451 4.2.1 Later\r\n' : undefined),
+  });
+  scene.runner.start();
+  await scene.keep('one', {
+    arrivedAt: Date.now() - 4 * 3_600_000,
+    recipients: [recipient('<b@y.test>', 'NOTIFY=DELAY'), recipient('<c@y.test>')],
+  });
+  await scene.upstream.received(1);
+  const report = reportIn(scene.upstream.messages);
+  assert.match(report, /b@y\.test\r\nAction: delayed\r\nStatus: 4\.2\.1[^]*Will-Retry-Until: /);
+  assert.doesNotMatch(report, /c@y\.test/);
+  await scene.hurry();
+  await scene.log.nth('spool.delayed', 2);
+  assert.equal(scene.log.of('spool.bounced').length, 1);
+});
+
+test('returns the header alone of what was to go with REQUIRETLS, and with REQUIRETLS', async () => {
+  await using scene = await SpoolScene.begin({
+    keywords: [...GOOD_KEYWORDS, 'REQUIRETLS'],
+    answer: (line) => (line.includes('<b@y.test>') ? '550 5.1.1 Nobody\r\n' : undefined),
+  });
+  scene.runner.start();
+  await scene.keep('one', { sender: withParameters('<a@x.test>', ['REQUIRETLS', 'RET=FULL']) });
+  await scene.upstream.received(1);
+  assert.equal(scene.upstream.messages[0]?.mail, 'MAIL FROM:<> REQUIRETLS');
+  assert.match(reportIn(scene.upstream.messages), /text\/rfc822-headers/);
+  assert.doesNotMatch(reportIn(scene.upstream.messages), /Hello/);
+});
+
+test('asks an upstream that gives no hop for a few messages, and goes on with all when it is back', async () => {
+  await using scene = await SpoolScene.begin({ greeting: '421 4.3.2 Not now\r\n' });
+  for (let count = 0; count < 12; count += 1) await scene.keep(`m${count}`);
+  scene.runner.start();
+  await scene.log.nth('spool.delayed', 4);
+  await scene.hurry('m11');
+  await scene.log.nth('spool.delayed', 5); // whoever asks for it is not made to wait, nor are the others
+  scene.upstream.play({ mode: 'implicit', identity });
+  await scene.hurry('m11');
+  await scene.log.nth('spool.delivered', 12);
+});
+
+test('leaves the content of a message that waits as it is', async () => {
+  await using scene = await SpoolScene.begin({ verdict: () => '451 4.3.0 Later\r\n' });
+  scene.runner.start();
+  await scene.keep('one');
+  await scene.log.nth('spool.delayed');
+  assert.equal((await contentOf(scene.place, 'one')).toString(), CONTENT);
+});
+
+test('ends no message whose content is not whole', async () => {
+  await using scene = await SpoolScene.begin();
+  await scene.keep('one', { octets: CONTENT.length });
+  scene.runner.start();
+  await scene.log.nth('spool.delayed');
+  assert.equal(scene.upstream.messages.length, 0);
+});
+
+test('lets go of messages that it had not begun with when it stops', async () => {
+  await using scene = await SpoolScene.begin({ greeting: '' });
+  scene.runner.start();
+  await scene.keep('one');
+  while (scene.upstream.connections.length === 0) await scene.upstream.changed();
+  await scene.runner.stop();
+  const found = await scene.place.store.get('one');
+  assert.equal(found?.isClaimed, false);
+  assert.equal(found?.message.attempts, 0);
+});
