@@ -10,6 +10,7 @@ import type { Log } from '../log/log.ts';
 import { describeError } from '../log/describe-error.ts';
 import { loopsOf } from './mail-loops.ts';
 import type { Relaying } from './relay.ts';
+import type { SupervisorLine } from './supervisor-line.ts';
 
 export interface Reloads {
   /** What was asked for up to now, and what will be, is done from now on. */
@@ -19,14 +20,14 @@ export interface Reloads {
 }
 
 /** Catches the signal from now on: it would end the process. */
-export function reloadOnHangup(relay: Relaying, log: Log): Reloads {
+export function reloadOnHangup(relay: Relaying, log: Log, supervisor: SupervisorLine): Reloads {
   const begun = Promise.withResolvers<void>();
   let last = begun.promise;
   let isWaiting = false;
   let isOver = false;
   const next = async (): Promise<void> => {
     isWaiting = false; // what is signalled from here on may be about files that were read already
-    if (!isOver) await reload(relay, log);
+    if (!isOver) await reload(relay, log, supervisor);
   };
   process.on('SIGHUP', () => {
     if (!isWaiting) last = last.then(next);
@@ -35,12 +36,20 @@ export function reloadOnHangup(relay: Relaying, log: Log): Reloads {
   return { begin: begun.resolve, end: () => (isOver = true) };
 }
 
-async function reload(relay: Relaying, log: Log): Promise<void> {
+async function reload(relay: Relaying, log: Log, supervisor: SupervisorLine): Promise<void> {
+  supervisor.reloading();
+  const isTaken = await isReloaded(relay, log);
+  supervisor.ready(isTaken ? undefined : 'the new configuration is refused, see the log; the old one counts');
+}
+
+async function isReloaded(relay: Relaying, log: Log): Promise<boolean> {
   try {
-    for (const { variable, text } of await problemsOrTaken(relay, log))
-      log.emit('config.refused', { variable, text });
+    const problems = await problemsOrTaken(relay, log);
+    for (const { variable, text } of problems) log.emit('config.refused', { variable, text });
+    return problems.length === 0;
   } catch (error) {
     log.emit('internal.error', describeError(error)); // and what there is goes on
+    return false;
   }
 }
 

@@ -5,6 +5,7 @@ import cluster from 'node:cluster';
 
 import { AdminListener } from '../admin/admin-listener.ts';
 import type { Settings } from '../config/settings.ts';
+import { supervisorIn } from '../config/supervisor.ts';
 import { packageVersion } from '../config/version.ts';
 import { openLog, type Log } from '../log/log.ts';
 import { dieOnMistakes } from './die-on-mistakes.ts';
@@ -14,11 +15,12 @@ import { loopsOf } from './mail-loops.ts';
 import { Relay, reasonNotStarted, type Relaying } from './relay.ts';
 import { reloadOnHangup } from './reload.ts';
 import { spoolProblems } from './spool.ts';
+import { SupervisorLine } from './supervisor-line.ts';
 import { serveAsWorker } from './worker.ts';
-import { Workers } from './workers.ts';
+import { Workers, type Patience } from './workers.ts';
 
-/** @returns the exit code, once stopped */
-export async function serve(settings: Settings): Promise<number> {
+/** @param patience with workers that do not answer @returns the exit code, once stopped */
+export async function serve(settings: Settings, patience?: Patience): Promise<number> {
   // A process manager that is built on node:cluster makes us somebody else's worker: then we are alone.
   if (cluster.isWorker && settings.workers > 1) return serveAsWorker(settings);
   const log = openLog(settings.logLevel, settings.logFormat);
@@ -28,22 +30,26 @@ export async function serve(settings: Settings): Promise<number> {
   const problems = [...(await loopsOf(settings)), ...(await spoolProblems(settings))];
   if (problems.length > 0) return printProblems(problems);
 
-  const relay: Relaying = settings.workers > 1 ? new Workers(settings, log) : await Relay.make(settings, log);
+  const relay: Relaying =
+    settings.workers > 1 ? new Workers(settings, log, patience) : await Relay.make(settings, log);
   const admin = adminOf(settings, relay, log);
   // Before anybody can know that it listens.
   const stopSignal = untilToldToStop();
-  const reloads = reloadOnHangup(relay, log);
+  const supervisor = new SupervisorLine(supervisorIn(), log);
+  const reloads = reloadOnHangup(relay, log, supervisor);
   const failure = (await relay.start()) ?? (await startAdmin(admin, settings));
   if (failure !== undefined) {
     relay.kill();
     return failure;
   }
+  supervisor.ready();
   reloads.begin();
   log.emit('process.stopping', { signal: await stopSignal });
+  supervisor.stopping();
   reloads.end();
   admin?.stop();
   log.emit('process.stopped', { forced: await relay.stop() });
-  await lastLinesWritten();
+  await Promise.all([lastLinesWritten(), supervisor.settled()]);
   return EXIT.ok;
 }
 

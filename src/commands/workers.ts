@@ -2,8 +2,8 @@
  * Several processes that relay on the same ports. This one, the primary, starts them, replaces those that die, passes
  * their log lines on, answers for all of them and stops them; no mail goes through it.
  *
- * Guarantees: what would end a process alone at its start ends them all, told once; no worker that still
- * turns its event loop outlives the primary.
+ * Guarantees: what would end a process alone at its start ends them all, told once; a worker that hangs is found and
+ * replaced; no worker that still turns its event loop outlives the primary.
  */
 import cluster from 'node:cluster';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,6 +35,20 @@ const PREPARE_MS = 30_000;
 /** A probe's own failure says more than that it did not end. */
 const PROBE_MARGIN_MS = 1_000;
 
+/** With workers that do not answer. */
+export interface Patience {
+  /** How often each is asked whether it is there, and how long it may take to say so, milliseconds. */
+  readonly pulseMs: number;
+  /** In a row, until it is killed. */
+  readonly mostUnanswered: number;
+}
+
+/**
+ * Half a minute: nothing that a worker does takes as long, and no machine that is merely slow. Questions are counted, not
+ * time, so that a machine that slept kills nobody when it wakes.
+ */
+const PATIENCE: Patience = { pulseMs: 5_000, mostUnanswered: 6 };
+
 export class Workers implements Relaying {
   readonly health: Readiness;
   readonly #settings: Settings;
@@ -43,11 +57,13 @@ export class Workers implements Relaying {
   /** By number; of an ended one until it is replaced. */
   readonly #workers = new Map<number, WorkerProcess>();
   readonly #stopping = new AbortController();
+  readonly #patience: Patience;
   #addresses: readonly ListeningAddress[] = [];
 
-  constructor(settings: Settings, log: Log) {
+  constructor(settings: Settings, log: Log, patience = PATIENCE) {
     this.#settings = settings;
     this.#log = log;
+    this.#patience = patience;
     this.health = new SharedHealth(() => this.#healthMembers());
   }
 
@@ -72,7 +88,10 @@ export class Workers implements Relaying {
     const identity = await identityIn(settings, this.#log); // as at the start
     if ('problems' in identity) return identity;
     const workers = [...this.#workers.values()];
-    await Promise.all(workers.map(async ({ outcome }) => outcome));
+    await Promise.race([
+      Promise.all(workers.map(async ({ outcome }) => outcome)),
+      delay(PREPARE_MS, undefined, { ref: false }),
+    ]);
     const answers = await Promise.all(workers.map(async (worker) => worker.prepare(PREPARE_MS)));
     const problems = answers.find((found = []) => found.length > 0);
     if (problems !== undefined) return { problems };
@@ -112,6 +131,7 @@ export class Workers implements Relaying {
       if (outcome.kind === 'started') {
         this.#addresses = outcome.addresses;
         this.#log.emit('worker.started', { worker: number, pid: worker.pid });
+        void this.#watch(worker);
       } else if (outcome.kind === 'not-started') tellListenFailures(outcome.failures, this.#log);
     });
     return worker;
@@ -135,6 +155,20 @@ export class Workers implements Relaying {
       if (this.#stopping.signal.aborted) return;
       worker = this.#tryToFork(first.number);
     }
+  }
+
+  /** Kills it when it hangs, so that it is replaced like any other that dies. */
+  async #watch(worker: WorkerProcess): Promise<void> {
+    const { pulseMs, mostUnanswered } = this.#patience;
+    const { number, pid } = worker;
+    for (let unanswered = 0; worker.isServing && unanswered < mostUnanswered;) {
+      if (unanswered === 0) await delay(pulseMs, undefined, { ref: false });
+      const answer = await worker.askHealth(false, pulseMs);
+      unanswered = answer === undefined ? unanswered + 1 : 0;
+    }
+    if (!worker.isServing) return;
+    this.#log.emit('worker.hung', { worker: number, pid });
+    worker.kill();
   }
 
   #tryToFork(number: number): WorkerProcess | undefined {
