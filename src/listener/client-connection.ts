@@ -75,6 +75,7 @@ export class ClientConnection extends SMTPConnection {
 
   /** To be called once in a while: ends a session that keeps what others wait for. */
   tend(now: number): void {
+    this.#relay.tend(now);
     this.#bounds.pace.transaction(this.#relay.isInTransaction, now);
     const ending = this._closing ? undefined : this.#bounds.ending(now);
     if (ending !== undefined) this.#endWith(ending);

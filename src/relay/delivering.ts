@@ -13,6 +13,8 @@ export interface Delivering {
   readonly hasRecipient: boolean;
   /** The largest message that may come. */
   readonly maxOctets: number;
+  /** To be called once in a while: who is silent behind MAIL needs no hop. @param now performance.now() */
+  tend(now: number): void;
   rcpt(argument: PathArgument): Promise<Answer>;
   /** Begins the content. @returns where it goes, or the refusal */
   data(): Promise<Body | Answer>;

@@ -31,6 +31,9 @@ export interface DeliveryOrder {
   readonly signal: AbortSignal;
 }
 
+/** A client that says MAIL and then nothing keeps a hop from the others no longer than this. */
+const SILENT_MS = 5_000;
+
 export class Delivery implements Delivering {
   readonly #context: RelayContext;
   readonly #order: DeliveryOrder;
@@ -72,6 +75,10 @@ export class Delivery implements Delivering {
   get maxOctets(): number {
     const { maxOctets } = this.#context;
     return Math.min(maxOctets, this.#envelope.lease.hop.capabilities.maxMessageOctets ?? maxOctets);
+  }
+
+  tend(now: number): void {
+    if (now - this.#began > SILENT_MS) this.#envelope.lend();
   }
 
   /** Sends it up. @returns the upstream's reply, or that of the failure that ended the transaction */

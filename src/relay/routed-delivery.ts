@@ -66,6 +66,10 @@ export class RoutedDelivery {
     return opened.ids.hid === undefined ? KEPT_IF_NEED_BE : SECURED;
   }
 
+  tend(now: number): void {
+    this.#served?.delivery.tend(now);
+  }
+
   get hasRecipient(): boolean {
     return this.#served?.delivery.hasRecipient === true;
   }

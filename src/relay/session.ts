@@ -66,6 +66,11 @@ export class RelaySession {
       targets === undefined ? routes : new RouteTable({ name: undefined, targets, isClients: true });
   }
 
+  /** To be called once in a while. @param now performance.now() */
+  tend(now: number): void {
+    this.#delivery?.tend(now);
+  }
+
   /** EHLO keywords: what every upstream that this client's mail may go to can take. */
   keywords(isTls: boolean): readonly string[] {
     const { pool, maxOctets } = this.#context;

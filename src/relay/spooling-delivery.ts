@@ -59,6 +59,10 @@ export class SpoolingDelivery implements Delivering {
     return { sid, tid, hid: this.#upstream?.ids.hid };
   }
 
+  tend(now: number): void {
+    this.#upstream?.tend(now);
+  }
+
   get hasRecipient(): boolean {
     return this.#accepted.length + this.#waiting.length > 0;
   }

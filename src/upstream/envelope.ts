@@ -36,6 +36,8 @@ export class Envelope {
   readonly #replacements = new Map<Transaction, Promise<Transaction>>();
   readonly #inVain = new Set<Target>();
   #isGivenBack = false;
+  /** Whether the hop serves others until the client goes on. */
+  #isLent = false;
 
   private constructor(pool: HopPool, log: Log, order: EnvelopeOrder, lease: Lease) {
     this.#pool = pool;
@@ -73,8 +75,8 @@ export class Envelope {
    */
   async rcpt(argument: PathArgument): Promise<Reply> {
     let transaction = this.#transaction;
-    const isDead = transaction.isUnsent && !this.#lease.hop.isReady;
-    if (isDead || this.#replacements.has(transaction)) transaction = await this.#replacementOf(transaction);
+    const isGone = transaction.isUnsent && (this.#isLent || !this.#lease.hop.isReady);
+    if (isGone || this.#replacements.has(transaction)) transaction = await this.#replacementOf(transaction);
     for (;;) {
       try {
         return await transaction.rcpt(rcptCommand(argument, this.#lease.hop.capabilities));
@@ -82,6 +84,14 @@ export class Envelope {
         transaction = await this.#replacementOf(transaction, error);
       }
     }
+  }
+
+  /** Lets others have the hop while the client is silent behind MAIL, of which nothing has left. */
+  lend(): void {
+    const isNeeded = !this.#transaction.isUnsent || this.#replacements.has(this.#transaction);
+    if (isNeeded || this.#isLent || this.#isGivenBack) return;
+    this.#isLent = true;
+    void this.#pool.giveBack(this.#lease);
   }
 
   /** Begins the content. @throws {RelayError} */
@@ -93,7 +103,7 @@ export class Envelope {
   async giveBack(failure?: Failure): Promise<void> {
     if (this.#isGivenBack) return;
     this.#isGivenBack = true;
-    await this.#pool.giveBack(this.#lease, failure);
+    if (!this.#isLent) await this.#pool.giveBack(this.#lease, failure);
   }
 
   /** Of several recipients that are under way the first to notice a failure replaces the hop, and the others follow. */
@@ -109,6 +119,7 @@ export class Envelope {
   async #replace(failed: Transaction, error: unknown): Promise<Transaction> {
     const { hop, target, isReused } = this.#lease;
     const wanted = wantedFor(this.#order);
+    if (this.#isLent) return this.#moveTo(wanted);
     if (failed.isUnsent || (isReused && isStaleHop(error))) {
       hop.destroy(); // it is dead, and makes room for the other
       await this.#pool.giveBack(this.#lease);
@@ -134,6 +145,7 @@ export class Envelope {
       throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
     }
     this.#lease = fresh;
+    this.#isLent = false;
     this.#transaction = begunOn(fresh, this.#order);
     return this.#transaction;
   }

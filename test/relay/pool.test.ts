@@ -245,3 +245,37 @@ test('sends mail to the next upstream while one fails, and back when it is well'
   while (first.messages.length === 0) assert.equal(await sendTo(at.relay), 250);
   stranger.remove();
 });
+
+test(
+  'lends the hop of a client that is silent behind MAIL, and gives it back when the client goes on',
+  LIMIT,
+  async () => {
+    await using at = await scene({}, { SEALPOST_POOL_MAX: '1' });
+    using silent = await SmtpDialog.open(at.relay.port());
+    await silent.command('EHLO silent.test');
+    assert.equal((await silent.command('MAIL FROM:<silent@x.test>')).code, 250);
+    assert.equal(await sendTo(at.relay), 250);
+    assert.equal(at.upstream.connections.length, 1);
+    assert.equal((await silent.command('RCPT TO:<b@y.test>')).code, 250);
+    assert.equal((await silent.command('DATA')).code, 354);
+    silent.write(`${MESSAGE}\r\n.\r\n`);
+    assert.equal((await silent.reply()).code, 250);
+    assert.deepEqual(
+      at.upstream.messages.map(({ mail }) => /<.*?>/.exec(mail)?.[0]),
+      ['<a@x.test>', '<silent@x.test>'],
+    );
+  },
+);
+
+test('keeps nothing of a lent hop whose client leaves', LIMIT, async () => {
+  await using at = await scene({}, { SEALPOST_POOL_MAX: '1' });
+  {
+    using silent = await SmtpDialog.open(at.relay.port());
+    await silent.command('EHLO silent.test');
+    assert.equal((await silent.command('MAIL FROM:<silent@x.test>')).code, 250);
+    assert.equal(await sendTo(at.relay), 250);
+  }
+  await at.relay.event('session.closed', (line) => line['messages'] === 0);
+  await allDelivered(at.relay, 3);
+  assert.equal(at.upstream.connections.length, 1);
+});
