@@ -4,6 +4,23 @@
  * Guarantees: what is insecure, or wrong with the message, is never among them: its client hears of it at once.
  */
 import { RelayError, type Failure } from '../protocol/failure.ts';
+import { NO_SERVER_HELLO } from '../tls/handshake-end.ts';
+
+/**
+ * A connection that ended within the handshake, or on which nothing came, is one that was lost: a balancer without a server
+ * behind it does this. It tells nothing about who the peer is; what the peer showed does.
+ */
+const LOSSES: ReadonlySet<string> = new Set([
+  'connection-lost',
+  'timeout',
+  NO_SERVER_HELLO,
+  'ECONNABORTED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPIPE',
+  'ETIMEDOUT',
+]);
 
 export function isTransient(failure: Failure): boolean {
   switch (failure.kind) {
@@ -18,6 +35,7 @@ export function isTransient(failure: Failure): boolean {
     case 'capacity':
       return true;
     case 'tls':
+      return LOSSES.has(failure.reason);
     case 'protocol':
     case 'policy':
     case 'too-big':
