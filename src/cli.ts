@@ -6,6 +6,7 @@ import { certificate } from './commands/certificate.ts';
 import { check } from './commands/check.ts';
 import { config } from './commands/config.ts';
 import { demo } from './commands/demo.ts';
+import { dieOnMistakes } from './commands/die-on-mistakes.ts';
 import { EXIT, printProblems } from './commands/exit.ts';
 import { hashPassword } from './commands/hash-password.ts';
 import { login } from './commands/login.ts';
@@ -31,6 +32,7 @@ version        print the version
 `;
 
 const [command = '', ...args] = process.argv.slice(2);
+dieOnMistakes(({ stack }) => void process.stderr.write(`sealpost: ${stack}\n`));
 // `serve` relays on without a reader of its log, and the exit code of `check` is its verdict.
 if (command !== 'serve' && command !== 'check') endWhenUnread();
 process.exitCode = await run(command, args);

@@ -24,7 +24,7 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
   // A process manager that is built on node:cluster makes us somebody else's worker: then we are alone.
   if (cluster.isWorker && settings.workers > 1) return serveAsWorker(settings);
   const log = openLog(settings.logLevel, settings.logFormat);
-  dieOnMistakes(log);
+  dieOnMistakes((mistake) => log.emit('internal.error', mistake));
   log.emit('config.loaded', { version: packageVersion(), settings: settings.shown });
   for (const { variable, text } of settings.warnings) log.emit('config.warned', { variable, text });
   const problems = [...(await loopsOf(settings)), ...(await spoolProblems(settings))];

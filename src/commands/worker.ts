@@ -26,7 +26,7 @@ export async function serveAsWorker(settings: Settings): Promise<number> {
     return EXIT.config;
   }
   const log = workerLog(openLog(settings.logLevel, settings.logFormat), worker);
-  dieOnMistakes(log);
+  dieOnMistakes((mistake) => log.emit('internal.error', mistake));
   const relay = await Relay.make(settings, log, { worker, workers: settings.workers });
   const failures = await relay.listen();
   if (failures.length > 0) {

@@ -3,6 +3,8 @@
  *
  * Guarantees: found in any letter case, in hexadecimal, and in base64 at whatever offset the word begins.
  */
+import { base64At } from './secret-traces.ts';
+
 const WORD = 'canary-';
 
 /** Put into bodies, addresses and passwords of the hostile tests. */
@@ -46,12 +48,5 @@ export function canaryIn(octets: Buffer | string): string | undefined {
 const TRACES = [
   { text: WORD, folded: true },
   { text: Buffer.from(WORD).toString('hex'), folded: true },
-  ...[0, 1, 2].map((offset) => ({ text: base64At(offset), folded: false })),
+  ...[0, 1, 2].map((offset) => ({ text: base64At(WORD, offset), folded: false })),
 ];
-
-/** Those characters of the base64 that the word alone decides, when it begins at this offset modulo three. */
-function base64At(offset: number): string {
-  const encoded = Buffer.from('.'.repeat(offset) + WORD).toString('base64');
-  const whole = Math.floor(((offset + WORD.length) * 8) / 6);
-  return encoded.slice(offset === 0 ? 0 : offset + 1, whole);
-}

@@ -75,7 +75,7 @@ export class RelayProcess {
 
   #take(text: string): void {
     this.output += `${text}\n`;
-    if (!text.startsWith('{')) return;
+    if (!text.startsWith('{"')) return; // not one of the log's, which stand on one line each
     const line = asLogLine(JSON.parse(text));
     this.log.push(line);
     for (const waiting of this.#waiting.filter((one) => one.matches(line))) waiting.found(line);
