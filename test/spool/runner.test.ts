@@ -180,6 +180,7 @@ test('asks an upstream that gives no hop for a few messages, and goes on with al
   scene.upstream.play({ mode: 'implicit', identity });
   await scene.hurry('m11');
   await scene.log.nth('spool.delivered', 12);
+  assert.equal(scene.log.of('spool.delayed').length, 5);
 });
 
 test('leaves the content of a message that waits as it is', async () => {

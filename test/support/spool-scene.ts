@@ -4,6 +4,7 @@
 import { SystemResolver } from '../../src/dns/system-resolver.ts';
 import type { EventName, Events } from '../../src/log/events.ts';
 import type { Log } from '../../src/log/log.ts';
+import { Secret } from '../../src/protocol/secret.ts';
 import { failureReply } from '../../src/relay/failure-reply.ts';
 import { Runner, type RunnerSurroundings } from '../../src/spool/runner.ts';
 import type { SpooledMessage } from '../../src/spool/spooled-message.ts';
@@ -116,12 +117,21 @@ export class SpoolScene implements AsyncDisposable {
   }
 }
 
-function targetOf({ port }: ScriptedUpstream): Target {
+/** The server on that port of this machine, known by the authority of the tests. */
+export function targetOf(
+  { port }: { readonly port: number },
+  credentials?: { readonly user: string; readonly password: string },
+): Target {
   const reference = referenceIdentifier('localhost');
   if (reference === undefined) throw new Error('localhost is no name');
   return {
     place: { kind: 'host', reference, endpoints: [{ tls: 'implicit', port }] },
     authentication: { by: 'pkix' },
     trust: new Trust({ addedAnchors: [authority.caPem], isAnchorsOnly: true }),
+    credentials: credentials && {
+      kind: 'password',
+      user: credentials.user,
+      password: new Secret(credentials.password),
+    },
   };
 }
