@@ -236,12 +236,16 @@ export class SqliteStore implements SpoolStore {
     };
   }
 
-  /** A file is judged and removed under the lock that a message is added under: none that has a row is touched. */
-  async sweep(): Promise<void> {
+  /**
+   * A file is judged and removed under the lock that a message is added under: none that has a row is touched.
+   *
+   * @param orphanMs how old a file must be
+   */
+  async sweep(orphanMs = ORPHAN_MS): Promise<void> {
     const old: string[] = [];
     for (const name of await readdir(join(this.#directory, 'content'))) {
       const found = await stat(this.#path(name)).catch(() => undefined); // delivered meanwhile
-      if (found !== undefined && found.ctimeMs < Date.now() - ORPHAN_MS) old.push(name);
+      if (found !== undefined && found.ctimeMs <= Date.now() - orphanMs) old.push(name);
     }
     await this.#write(() => {
       const search = this.#database.prepare('SELECT id FROM messages WHERE id = ?');
