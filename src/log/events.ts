@@ -125,6 +125,8 @@ export interface Events {
     readonly octets: number;
     readonly ms: number;
   };
+  /** It was to be kept for these kinds of failure, and the spool could not take it; `transaction.refused` says why. */
+  'message.unspooled': { readonly sid: string; readonly tid: string; readonly failure: string };
   /** The client left, reset or went silent before the message was complete. */
   'transaction.abandoned': TransactionIds & { readonly octets: number; readonly ms: number };
   'spool.delivered': SpoolIds & {
@@ -238,6 +240,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'recipient.refused': 'info',
   'transaction.unknown': 'error',
   'message.spooled': 'warn',
+  'message.unspooled': 'error',
   'transaction.abandoned': 'warn',
   'spool.delivered': 'info',
   'spool.delayed': 'warn',

@@ -160,9 +160,22 @@ export class SpoolingDelivery implements Delivering {
       this.#draft.discard();
       return verdict;
     }
-    const { tid: id, argument: sender, route } = this.#order;
-    await this.#spool.keep(this.#draft, { id, route: route.name, sender, recipients: this.#waiting });
-    return ownReply([250, '2.0.0'], keptSentence(id, verdict));
+    await this.#keep(this.#draft);
+    return ownReply([250, '2.0.0'], keptSentence(this.#order.tid, verdict));
+  }
+
+  /** @throws {RelayError} spool */
+  async #keep(draft: Draft): Promise<void> {
+    const { sid, tid, argument: sender, route } = this.#order;
+    const recipients = this.#waiting;
+    try {
+      await this.#spool.keep(draft, { id: tid, route: route.name, sender, recipients });
+    } catch (error) {
+      // The client hears of the spool; why the upstream did not take the message is told here and nowhere else.
+      const failures = new Set(recipients.map(({ failure }) => failure.kind));
+      this.#context.log.emit('message.unspooled', { sid, tid, failure: [...failures].join(' ') });
+      throw error;
+    }
   }
 
   get #ms(): number {

@@ -118,6 +118,8 @@ describe('a spool does not stand in the way: it', OPTIONS, () => {
     assert.equal(await sendTo(at.relay), 250);
     assert.match((await sent(at.relay)).raw, /^452 4\.3\.1/);
     assert.equal(await at.kept(), 1);
+    assert.equal((await at.relay.event('message.unspooled'))['failure'], 'refused');
+    assert.equal((await at.relay.event('transaction.refused'))['failure'], 'spool');
     isDown = false;
     assert.match((await sent(at.relay)).raw, /Queued/);
     await at.relay.event('spool.delivered');

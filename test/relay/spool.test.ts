@@ -8,12 +8,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { after, describe, test } from 'node:test';
+import { connect } from 'node:tls';
 
 import { authority } from '../support/pool-scene.ts';
 import type { LogLine, RelayProcess } from '../support/relay-process.ts';
 import {
   CLOSE,
   GOOD_KEYWORDS,
+  SILENCE,
   ScriptedUpstream,
   type Answer,
   type Connection,
@@ -69,9 +71,14 @@ describe('what the upstream does not take now', OPTIONS, () => {
       await using at = await spoolRelay({ ...failingOnce(), keywords });
       const phases = PHASES.filter((phase) => by === 'DATA' || phase !== 'data');
       const senders = Object.keys(WAYS).flatMap((way) => phases.map((phase) => `${way}.${phase}`));
-      const ids = await Promise.all(
-        senders.map(async (sender) => [sender, keptAs(await sent(at.relay, `${sender}@x.test`))] as const),
-      );
+      const keeps = async (sender: string): Promise<readonly [string, string]> => [
+        sender,
+        keptAs(await sent(at.relay, `${sender}@x.test`)),
+      ];
+      // First, on a new hop: a kept one that is lost at MAIL is replaced, and the message delivered at once.
+      const first = await keeps('lost.mail');
+      const others = senders.filter((sender) => sender !== 'lost.mail');
+      const ids = [first, ...(await Promise.all(others.map(keeps)))];
       for (const [sender, tid] of ids) {
         await at.relay.event('spool.delivered', (line) => line['tid'] === tid);
         const arrived = at.upstream.messages.filter(({ mail }) => mail.includes(`<${sender}@`));
@@ -142,6 +149,55 @@ describe('what the upstream does not take now', OPTIONS, () => {
     await at.upstream.received(2);
     assert.deepEqual(at.upstream.messages[1]?.rcpts, ['RCPT TO:<later@y.test>']);
     assertWhole(at.upstream.messages[1], tid);
+  });
+
+  test('keeps what asks for REQUIRETLS, and asks the upstream for it later', async () => {
+    const { certFile, keyFile } = authority.files(authority.issue());
+    const variables = {
+      SEALPOST_LISTEN_TLS: '127.0.0.1:0',
+      SEALPOST_LISTEN_CERT_FILE: certFile,
+      SEALPOST_LISTEN_KEY_FILE: keyFile,
+    };
+    await using at = await spoolRelay(
+      { ...failingOnce(), keywords: [...GOOD_KEYWORDS, 'REQUIRETLS'] },
+      variables,
+    );
+    await at.relay.event('listener.started', (line) => line['tls'] === true);
+    const socket = connect({
+      port: at.relay.port(1),
+      host: '127.0.0.1',
+      ca: authority.caPem,
+      servername: 'localhost',
+    });
+    await once(socket, 'secureConnect');
+    using client = SmtpDialog.over(socket);
+    await client.reply();
+    for (const line of ['EHLO x', 'MAIL FROM:<later.mail@x.test> REQUIRETLS', 'RCPT TO:<b@y.test>', 'DATA'])
+      assert.ok((await client.command(line)).code < 400, line);
+    client.write(`${STUFFED}\r\n.\r\n`);
+    const tid = keptAs(await client.reply());
+    await at.upstream.received(1);
+    assert.equal(at.upstream.messages[0]?.mail, 'MAIL FROM:<later.mail@x.test> REQUIRETLS');
+    assertWhole(at.upstream.messages[0], tid);
+  });
+
+  test('costs a message that the upstream takes no flight', async () => {
+    const envelope = ['MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>', 'RCPT TO:<c@y.test>'];
+    const script: Partial<Script> = {
+      keywords: [...GOOD_KEYWORDS, 'CHUNKING'],
+      answer: (line) => {
+        if (line === envelope.at(-1)) return '250 2.1.0 Yes\r\n250 2.1.5 Yes\r\n250 2.1.5 Yes\r\n';
+        return envelope.includes(line) ? SILENCE : undefined;
+      },
+    };
+    await using at = await spoolRelay(script);
+    using client = await SmtpDialog.open(at.relay.port());
+    await client.command('EHLO x');
+    client.write(`${[...envelope, 'DATA'].join('\r\n')}\r\n`);
+    for (const code of [250, 250, 250, 354]) assert.equal((await client.reply()).code, code);
+    client.write(`${STUFFED}\r\n.\r\n`);
+    assert.match((await client.reply()).raw, /Queued/);
+    assert.equal(await at.kept(), 0);
   });
 
   test('keeps a message of 25 MB of which the upstream took most, with little memory', async () => {
