@@ -1,0 +1,129 @@
+/**
+ * An upstream with moods: it takes mail, puts it off at some command, leaves, or takes it and does not say so.
+ *
+ * Guarantees: what it has taken is in the ledger, whatever it said; it forgets all else, so that it can run for hours.
+ */
+import type { Identity } from '../../test/support/pki.ts';
+import {
+  CLOSE,
+  GOOD_KEYWORDS,
+  RESET,
+  ScriptedUpstream,
+  type Answer,
+  type Message,
+} from '../../test/support/scripted-upstream.ts';
+import type { Ledger } from './ledger.ts';
+
+export const MOODS = [
+  'good',
+  'good',
+  'good',
+  'down',
+  'puts MAIL off',
+  'puts some recipients off',
+  'puts content off',
+  'closes its session',
+  'resets in the content',
+  'takes it and resets',
+] as const;
+export type Mood = (typeof MOODS)[number];
+
+/** What moods make of one command; of recipients every other one. */
+const MOODY: { readonly [M in Mood]?: readonly [verb: string, answer: Answer] } = {
+  'puts MAIL off': ['MAIL', '450 4.3.2 Later\r\n'],
+  'puts some recipients off': ['RCPT', '450 4.2.1 Later\r\n'],
+  'closes its session': ['MAIL', '421 4.3.2 Going down\r\n'],
+  'resets in the content': ['BDAT', RESET],
+};
+
+export class FlappingUpstream implements AsyncDisposable {
+  readonly port: number;
+  readonly #identity: Identity;
+  readonly #ledger: Ledger;
+  #upstream: ScriptedUpstream | undefined;
+  #mood: Mood = 'good';
+  #asked = 0;
+
+  private constructor(identity: Identity, ledger: Ledger, upstream: ScriptedUpstream) {
+    this.#identity = identity;
+    this.#ledger = ledger;
+    this.#upstream = upstream;
+    this.port = upstream.port;
+  }
+
+  static async start(identity: Identity, ledger: Ledger): Promise<FlappingUpstream> {
+    const first = await ScriptedUpstream.start({ mode: 'implicit', identity });
+    const flapping = new FlappingUpstream(identity, ledger, first);
+    await flapping.restart();
+    return flapping;
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    this.#forget();
+    return this.#upstream?.connections.length ?? 0;
+  }
+
+  async be(mood: Mood): Promise<void> {
+    this.#mood = mood;
+    if (mood === 'down') await this.#stop();
+    else await this.#listen();
+  }
+
+  /** Breaks all connections off and listens again. */
+  async restart(): Promise<void> {
+    await this.#stop();
+    await this.#listen();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
+    const upstream = this.#upstream;
+    this.#upstream = undefined;
+    await upstream?.[Symbol.asyncDispose]();
+  }
+
+  async #listen(): Promise<void> {
+    this.#forget();
+    this.#upstream ??= await ScriptedUpstream.start({
+      mode: 'implicit',
+      identity: this.#identity,
+      port: this.port,
+      keywords: [...GOOD_KEYWORDS, 'CHUNKING'],
+      keepContent: false,
+      answer: (line) => this.#answer(line),
+      verdict: (message) => this.#verdict(message),
+    });
+  }
+
+  #answer(line: string): Answer | undefined {
+    const [verb, answer] = MOODY[this.#mood] ?? [];
+    if (verb === undefined || !line.startsWith(verb)) return undefined;
+    this.#asked += 1;
+    return verb === 'RCPT' && this.#asked % 2 === 0 ? undefined : answer;
+  }
+
+  #verdict({ rcpts }: Message): Answer {
+    this.#forget();
+    if (this.#mood === 'puts content off') return '451 4.3.0 Later\r\n';
+    if (this.#mood === 'down') return CLOSE; // it went down while this was under way
+    const isConfirmed = this.#mood !== 'takes it and resets';
+    for (const rcpt of rcpts) this.#ledger.deliver(recipientOf(rcpt), isConfirmed);
+    return isConfirmed ? '250 2.0.0 Queued\r\n' : RESET;
+  }
+
+  #forget(): void {
+    const upstream = this.#upstream;
+    if (upstream === undefined) return;
+    upstream.messages.splice(0);
+    const open = upstream.connections.filter(({ closed }) => !closed);
+    upstream.connections.splice(0, upstream.connections.length, ...open);
+  }
+}
+
+function recipientOf(line: string): string {
+  return /^RCPT TO:<([^@>]+)@/.exec(line)?.[1] ?? line;
+}
