@@ -90,6 +90,16 @@ test(
   },
 );
 
+test('tries an upstream that is set aside ever more rarely, and not for each message', LIMIT, async () => {
+  await using insecure = await upstreamWith({ identity: UNTRUSTED.issue({ san: 'DNS:localhost' }) });
+  await using secure = await upstreamWith();
+  await using relay = await relayTo(insecure, secure);
+  for (let message = 0; message < 20; message += 1) assert.equal(await sendTo(relay), 250);
+  assert.equal(secure.messages.length, 20);
+  assert.ok(insecure.connections.length < 10, `${insecure.connections.length} times`);
+  assert.equal(failovers(relay).length, 1);
+});
+
 test('refuses at MAIL when no upstream can be secured, though the next may be tried too', LIMIT, async () => {
   await using one = await upstreamWith({ identity: UNTRUSTED.issue({ san: 'DNS:localhost' }) });
   await using other = await upstreamWith({ identity: authority.issue({ san: 'DNS:elsewhere.test' }) });
