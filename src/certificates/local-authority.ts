@@ -6,9 +6,10 @@
  * verified by node:crypto. Several processes may do this at once.
  */
 import { createHash, X509Certificate } from 'node:crypto';
-import { chmod, mkdir, stat } from 'node:fs/promises';
+import { chmod, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { makeDirectory } from '../state/make-directory.ts';
 import { buildAuthority, buildLeaf, LOCAL_NAMES, type Pair } from './build-certificates.ts';
 import {
   createPair,
@@ -121,7 +122,7 @@ function placesIn(stateDirectory: string): Places {
  * state directory itself may be somebody else's mount point: it is made when missing and left alone otherwise.
  */
 async function preparePrivateDirectory(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(directory);
   const { mode } = await stat(directory);
   if ((mode & 0o777) !== 0o700) await chmod(directory, 0o700);
 }

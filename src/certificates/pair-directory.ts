@@ -6,12 +6,13 @@
  * file, never mended in silence.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { errorCode } from '../protocol/error-code.ts';
 import { syncDirectory, writeSynced } from '../state/atomic-file.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 import type { Pair } from './build-certificates.ts';
 
 /** What is wrong with the stored files, in words for the operator. */
@@ -127,7 +128,7 @@ async function readIfPresent(file: string): Promise<string | undefined> {
 }
 
 async function writeAside(place: PairPlace, pair: Pair): Promise<string> {
-  await mkdir(dirname(place.directory), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(place.directory));
   const fresh = await mkdtemp(`${place.directory}.new-`);
   await writeSynced(join(fresh, 'key.pem'), pair.key, { mode: place.keyMode });
   await writeSynced(join(fresh, 'cert.pem'), pair.cert, { mode: 0o644 });

@@ -14,6 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../protocol/error-code.ts';
 import { Secret } from '../protocol/secret.ts';
 import { writeFileAtomically, type Owner } from '../state/atomic-file.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 import type { OAuthAccount } from './account.ts';
 import { TokenError } from './token-error.ts';
 
@@ -65,7 +66,7 @@ export class LoginStore {
   /** @throws {TokenError} token-state-unusable, where nothing could be written now */
   async mustBeWritable(): Promise<void> {
     try {
-      await makeDirectory(dirname(this.file));
+      await makeOwnDirectory(dirname(this.file));
       await access(dirname(this.file), constants.W_OK);
     } catch (error) {
       throw this.#unusable(error);
@@ -77,7 +78,7 @@ export class LoginStore {
     const text = JSON.stringify({ refreshToken: login.refreshToken.reveal(), seed: login.seed });
     const directory = dirname(this.file);
     try {
-      await makeDirectory(directory);
+      await makeOwnDirectory(directory);
       const owner = await ownerOf(dirname(directory));
       await writeFileAtomically(this.file, `${text}\n`, { mode: 0o600, owner });
     } catch (error) {
@@ -101,7 +102,7 @@ export class LoginStore {
 
   async #take(signal: AbortSignal): Promise<void> {
     try {
-      await makeDirectory(dirname(this.#lock));
+      await makeOwnDirectory(dirname(this.#lock));
       // mkdir(2) succeeds for one process only.
       while (!(await isMade(this.#lock))) {
         await this.#dropStale();
@@ -149,10 +150,10 @@ function parsed(text: string): StoredLogin {
   return { refreshToken: new Secret(refreshToken), seed };
 }
 
-async function makeDirectory(directory: string): Promise<void> {
+async function makeOwnDirectory(directory: string): Promise<void> {
   const owner = await ownerOf(dirname(directory));
-  const made = await mkdir(directory, { recursive: true, mode: 0o700 });
-  if (made !== undefined && owner !== undefined) await chown(directory, owner.uid, owner.gid);
+  const isNew = await makeDirectory(directory);
+  if (isNew && owner !== undefined) await chown(directory, owner.uid, owner.gid);
 }
 
 /** Where root logs in for a relay that runs as somebody else, the login belongs to that one. */

@@ -3,11 +3,12 @@
  *
  * Guarantees: a file in `new` is complete and on disk; a message that broke off leaves nothing behind.
  */
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
 import { writeSynced } from '../state/atomic-file.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 
 let delivered = 0;
 
@@ -21,7 +22,7 @@ export class Maildir {
   /** Makes what is missing of the three directories. */
   static async open(directory: string): Promise<Maildir> {
     for (const part of ['tmp', 'new', 'cur']) {
-      await mkdir(join(directory, part), { recursive: true, mode: 0o700 });
+      await makeDirectory(join(directory, part));
     }
     return new Maildir(directory);
   }

@@ -5,11 +5,12 @@
  * directory that it lives; numbers of processes say nothing across containers.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { Draft } from './draft.ts';
 import { spoolError } from './spool-error.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 
 const SIGN_OF_LIFE_MS = 10_000;
 const DEAD_AFTER_MS = 60_000;
@@ -29,7 +30,7 @@ export class DraftRoom {
   static async open(parent: string): Promise<DraftRoom> {
     const directory = join(parent, randomUUID());
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeDirectory(directory);
     } catch (error) {
       throw spoolError(error);
     }

@@ -7,13 +7,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, existsSync, unlinkSync } from 'node:fs';
-import { mkdir, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { RelayError } from '../protocol/failure.ts';
 import { syncDirectory } from '../state/atomic-file.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 import { Fields, messageOf, rowOf, type MessageRow } from './message-row.ts';
 import type { RouteName } from './route-health.ts';
 import { spoolError, sqliteCode } from './spool-error.ts';
@@ -92,8 +93,7 @@ export class SqliteStore implements SpoolStore {
   /** Makes what is not there. @throws {RelayError} spool */
   static async open(directory: string, limits: SpoolLimits): Promise<SqliteStore> {
     try {
-      for (const one of [directory, join(directory, 'content')])
-        await mkdir(one, { recursive: true, mode: 0o700 });
+      for (const one of [directory, join(directory, 'content')]) await makeDirectory(one);
       const database = new DatabaseSync(join(directory, 'spool.sqlite'), { timeout: BUSY_MS });
       database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${SCHEMA}`);
       database.exec('PRAGMA busy_timeout = 0');
