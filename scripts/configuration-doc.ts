@@ -23,6 +23,10 @@ No variable makes a hop less than verified TLS, and none outside this table has 
 
 A secret can be given in a file, and so can rules: \`NAME_FILE\` names it, and one line end at its end is dropped.
 
+SIGHUP has all files that the variables name read again, here and below: secrets, certificates, authorities, users, routes.
+All of it counts from then on, or nothing if there is a problem, which the log tells (\`config.refused\`). No session ends for
+that; see [the guide](guides/systemd.md). The variables themselves are read at the start only.
+
 | variable | form | default | meaning |
 | --- | --- | --- | --- |
 ${VARIABLES.map(row).join('\n')}

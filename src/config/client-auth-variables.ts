@@ -23,7 +23,7 @@ export const CLIENT_AUTH_VARIABLES = {
     {
       form: 'path',
       meaning:
-        'With `users`: a line `name:hash` for each, as `sealpost hash-password NAME` prints it; or `name:{PLAIN}secret` for clients that know only CRAM-MD5, which is offered when there is such a line: some others prefer it then and need such a line too. Lines that begin with `#` do not count. Read at start.',
+        'With `users`: a line `name:hash` for each, as `sealpost hash-password NAME` prints it; or `name:{PLAIN}secret` for clients that know only CRAM-MD5, which is offered when there is such a line: some others prefer it then and need such a line too. Lines that begin with `#` do not count. Read at the start and at SIGHUP.',
     },
     (variable): ClientUsers | undefined => {
       const text = variable.asTextFile();
