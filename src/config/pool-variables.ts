@@ -1,7 +1,8 @@
 /**
  * Variables about the hops that are kept: how many, how long, for how many messages.
  */
-import { withDefault } from './variable.ts';
+import type { Values } from './table.ts';
+import { withDefault, type Container } from './variable.ts';
 
 export const POOL_VARIABLES = {
   poolMin: withDefault(
@@ -50,3 +51,14 @@ export const POOL_VARIABLES = {
     (variable) => variable.asCount(1),
   ),
 } as const;
+
+/** @throws the first problem */
+export function readPool(container: Container): Pick<Values, keyof typeof POOL_VARIABLES> {
+  return {
+    poolMin: POOL_VARIABLES.poolMin.read(container),
+    poolMax: POOL_VARIABLES.poolMax.read(container),
+    poolIdleMs: POOL_VARIABLES.poolIdleMs.read(container),
+    poolMaxAgeMs: POOL_VARIABLES.poolMaxAgeMs.read(container),
+    poolMaxMessages: POOL_VARIABLES.poolMaxMessages.read(container),
+  };
+}

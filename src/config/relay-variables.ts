@@ -138,18 +138,23 @@ export const RELAY_VARIABLES = {
   ),
 } as const;
 
-type ListenerNames =
-  'listen' | 'listenTls' | 'listenStarttls' | 'listenCert' | 'listenKey' | 'clientNetworks' | 'proxyNetworks';
-
-/** Where clients connect, and which. */
-export function readListeners(container: Container): Pick<Values, ListenerNames> {
+/** @throws the first problem */
+export function readRelay(container: Container): Pick<Values, keyof typeof RELAY_VARIABLES> {
   return {
     listen: RELAY_VARIABLES.listen.read(container),
     listenTls: RELAY_VARIABLES.listenTls.read(container),
     listenStarttls: RELAY_VARIABLES.listenStarttls.read(container),
     listenCert: RELAY_VARIABLES.listenCert.read(container),
     listenKey: RELAY_VARIABLES.listenKey.read(container),
+    stateDirectory: RELAY_VARIABLES.stateDirectory.read(container),
     clientNetworks: RELAY_VARIABLES.clientNetworks.read(container),
     proxyNetworks: RELAY_VARIABLES.proxyNetworks.read(container),
+    maxOctets: RELAY_VARIABLES.maxOctets.read(container),
+    lineEndings: RELAY_VARIABLES.lineEndings.read(container),
+    hostname: RELAY_VARIABLES.hostname.read(container),
+    workers: RELAY_VARIABLES.workers.read(container),
+    adminListen: RELAY_VARIABLES.adminListen.read(container),
+    logLevel: RELAY_VARIABLES.logLevel.read(container),
+    logFormat: RELAY_VARIABLES.logFormat.read(container),
   };
 }

@@ -2,7 +2,8 @@
  * The variable that says which messages go to which upstream.
  */
 import { parseRouteRules } from './route-rules.ts';
-import { optional } from './variable.ts';
+import type { Values } from './table.ts';
+import { optional, type Container } from './variable.ts';
 
 export const ROUTE_VARIABLES = {
   routes: optional(
@@ -19,3 +20,10 @@ export const ROUTE_VARIABLES = {
     },
   ),
 } as const;
+
+/** @throws the first problem */
+export function readRoutes(container: Container): Pick<Values, keyof typeof ROUTE_VARIABLES> {
+  return {
+    routes: ROUTE_VARIABLES.routes.read(container),
+  };
+}

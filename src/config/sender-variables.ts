@@ -4,7 +4,8 @@
 import { AddressSyntaxError, parseAddress } from '../protocol/address-list.ts';
 import { isBare, parseAddressPatterns, type AddressPattern } from '../relay/address-pattern.ts';
 import type { Problem } from './environment.ts';
-import { optional, withDefault } from './variable.ts';
+import type { Values } from './table.ts';
+import { optional, withDefault, type Container } from './variable.ts';
 
 export const SENDER_VARIABLES = {
   sender: optional(
@@ -82,6 +83,20 @@ export const SENDER_VARIABLES = {
     (variable) => variable.asEnum(['client', 'minimal'] as const),
   ),
 } as const;
+
+/** @throws the first problem */
+export function readSenders(container: Container): Pick<Values, keyof typeof SENDER_VARIABLES> {
+  return {
+    sender: SENDER_VARIABLES.sender.read(container),
+    senderRewrite: SENDER_VARIABLES.senderRewrite.read(container),
+    senderKeepsReplyTo: SENDER_VARIABLES.senderKeepsReplyTo.read(container),
+    allowedSenders: SENDER_VARIABLES.allowedSenders.read(container),
+    allowedRecipients: SENDER_VARIABLES.allowedRecipients.read(container),
+    localDomain: SENDER_VARIABLES.localDomain.read(container),
+    signedMessages: SENDER_VARIABLES.signedMessages.read(container),
+    trace: SENDER_VARIABLES.trace.read(container),
+  };
+}
 
 type SenderValues = {
   readonly [K in keyof typeof SENDER_VARIABLES]: ReturnType<(typeof SENDER_VARIABLES)[K]['read']>;

@@ -2,7 +2,8 @@
  * Variables about trust: who the upstream must prove to be, and by what. docs/TRUST.md tells what each is good for.
  */
 import { ALLOWED_GROUPS, CIPHERS, GROUPS, TLS_VERSIONS } from '../tls/strength.ts';
-import { optional, withDefault } from './variable.ts';
+import type { Values } from './table.ts';
+import { optional, withDefault, type Container } from './variable.ts';
 
 const codes = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(', ');
 
@@ -132,3 +133,25 @@ export const TRUST_VARIABLES = {
     (variable) => variable.asEnum(['temporary', 'permanent'] as const),
   ),
 } as const;
+
+/** @throws the first problem */
+export function readTrust(container: Container): Pick<Values, keyof typeof TRUST_VARIABLES> {
+  return {
+    caAnchors: TRUST_VARIABLES.caAnchors.read(container),
+    isCaOnly: TRUST_VARIABLES.isCaOnly.read(container),
+    serverName: TRUST_VARIABLES.serverName.read(container),
+    pins: TRUST_VARIABLES.pins.read(container),
+    pinMode: TRUST_VARIABLES.pinMode.read(container),
+    dane: TRUST_VARIABLES.dane.read(container),
+    dnsResolver: TRUST_VARIABLES.dnsResolver.read(container),
+    dnsBogusName: TRUST_VARIABLES.dnsBogusName.read(container),
+    clientCert: TRUST_VARIABLES.clientCert.read(container),
+    clientKey: TRUST_VARIABLES.clientKey.read(container),
+    clientPkcs12: TRUST_VARIABLES.clientPkcs12.read(container),
+    clientPassphrase: TRUST_VARIABLES.clientPassphrase.read(container),
+    minTlsVersion: TRUST_VARIABLES.minTlsVersion.read(container),
+    ciphers: TRUST_VARIABLES.ciphers.read(container),
+    groups: TRUST_VARIABLES.groups.read(container),
+    tlsFailureReply: TRUST_VARIABLES.tlsFailureReply.read(container),
+  };
+}

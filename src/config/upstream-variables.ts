@@ -3,7 +3,8 @@
  */
 import { MECHANISM_NAMES } from '../upstream/sasl/mechanism.ts';
 import { PROVIDER_NAMES, PROVIDER_VARIABLE } from './provider.ts';
-import { optional, required, withDefault } from './variable.ts';
+import type { Values } from './table.ts';
+import { optional, required, withDefault, type Container } from './variable.ts';
 
 export const UPSTREAM_VARIABLES = {
   provider: optional(
@@ -81,3 +82,18 @@ export const UPSTREAM_VARIABLES = {
     (variable) => variable.asSeconds(),
   ),
 } as const;
+
+/** @throws the first problem */
+export function readUpstream(container: Container): Pick<Values, keyof typeof UPSTREAM_VARIABLES> {
+  return {
+    provider: UPSTREAM_VARIABLES.provider.read(container),
+    upstreams: UPSTREAM_VARIABLES.upstreams.read(container),
+    upstreamUser: UPSTREAM_VARIABLES.upstreamUser.read(container),
+    upstreamPassword: UPSTREAM_VARIABLES.upstreamPassword.read(container),
+    upstreamAuth: UPSTREAM_VARIABLES.upstreamAuth.read(container),
+    requireTls: UPSTREAM_VARIABLES.requireTls.read(container),
+    connectMs: UPSTREAM_VARIABLES.connectMs.read(container),
+    commandMs: UPSTREAM_VARIABLES.commandMs.read(container),
+    finalMs: UPSTREAM_VARIABLES.finalMs.read(container),
+  };
+}
