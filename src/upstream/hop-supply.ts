@@ -9,7 +9,9 @@ import type { Log } from '../log/log.ts';
 import { RelayError, type Extension, type Failure } from '../protocol/failure.ts';
 import { BackOff } from './back-off.ts';
 import { refusesMessageBesideOthers, refusesSession } from './crowding.ts';
+import { isPassing, isRefusedLogin } from './failed-opening.ts';
 import { Habits, within, type HopLimits } from './habits.ts';
+import { isOurs, isPolite } from './hop-ending.ts';
 import type { HopOpener } from './open-hop.ts';
 import type { OpenHop } from './open-way.ts';
 import { PooledHop } from './pooled-hop.ts';
@@ -185,7 +187,7 @@ export class HopSupply {
   }
 
   get #size(): number {
-    return this.#idle.length + this.#leased.size + this.#opening;
+    return this.#openNow + this.#opening;
   }
 
   get #hasRoom(): boolean {
@@ -273,9 +275,9 @@ export class HopSupply {
     this.#lastError = error;
     if (refusesSession(error.failure) && this.#openNow > 0) this.#habits.refusedBeyond(this.#openNow);
     else {
-      this.#backOff.failed(begun, isRefusedLogin(error));
+      this.#backOff.failed(begun, isRefusedLogin(error.failure));
       // Another opening may do better, and so may a hop in use, unless new ones are insecure or not let in.
-      const hasHope = this.#opening > 0 || (this.#leased.size > 0 && isPassing(error));
+      const hasHope = this.#opening > 0 || (this.#leased.size > 0 && isPassing(error.failure));
       if (!hasHope) this.#waiting.dissolve(error);
     }
     this.#openMore();
@@ -341,28 +343,14 @@ export class HopSupply {
   }
 
   #ended(hop: PooledHop, reason: string): void {
-    const isOurs = OUR_REASONS.includes(reason);
     // Let in and thrown out again; what it says to MAIL may be about the sender.
     const isUnproven = hop.hop.transactions === 0 && hop.ageMs < PROVEN_MS;
-    if (!isOurs && isUnproven) this.#backOff.failed(hop.openedAt);
-    if (this.#takeOut(hop) && UPSTREAM_REASONS.includes(reason)) this.#habits.endedAfter(hop.idleMs);
+    if (!isOurs(reason) && isUnproven) this.#backOff.failed(hop.openedAt);
+    if (this.#takeOut(hop) && isPolite(reason)) this.#habits.endedAfter(hop.idleMs);
     const { hid, way, ageMs } = hop;
     const { transactions } = hop.hop;
     this.#around.log.emit('hop.closed', { hid, ...wayText(way), transactions, reason, ms: ageMs });
   }
-}
-
-/** How a channel says that it was ended: by us, by the upstream in good order. */
-const OUR_REASONS: readonly string[] = ['quit', 'destroyed'];
-const UPSTREAM_REASONS: readonly string[] = ['upstream-closing', 'connection-closed'];
-
-function isRefusedLogin({ failure }: RelayError): boolean {
-  return failure.kind === 'auth' && failure.reply !== undefined && failure.reply.code >= 500;
-}
-
-/** Says nothing against the hops that there are. */
-function isPassing({ failure }: RelayError): boolean {
-  return failure.kind !== 'tls' && failure.kind !== 'auth';
 }
 
 function tooMany(): RelayError {

@@ -22,7 +22,7 @@ const TEND_MS = 1_000;
 const GOING_AWAY = 'The relay is shutting down; send it again later.';
 
 export interface Wanted extends Need {
-  /** In order of preference. */
+  /** At least one, in order of preference. */
   readonly targets: readonly Target[];
 }
 
@@ -74,7 +74,7 @@ export class HopPool {
    * @throws {RelayError} the failure that tells most, or capacity
    */
   async lease(wanted: Wanted): Promise<Lease> {
-    if (this.#isClosed || wanted.targets.length === 0) throw goingAway();
+    if (this.#isClosed) throw goingAway();
     const end = performance.now() + this.#around.opener.connectMs;
     const supplies = this.#inOrder(wanted.targets);
     const failures: RelayError[] = [];
