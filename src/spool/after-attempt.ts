@@ -75,7 +75,6 @@ function noticesOf({ kind, sender }: SpooledMessage, all: readonly Candidates[])
 
 function settled(recipient: SpooledRecipient, { words }: Attempt, isOver: boolean): SpooledRecipient {
   const word = words.get(recipient);
-  if (recipient.state !== 'waiting') return recipient;
   if (word === undefined) return recipient;
   const { reply, isUpstreams } = word;
   const known = { ...recipient, lastWord: { reply, isUpstreams } };
