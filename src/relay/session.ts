@@ -28,8 +28,8 @@ export class RelaySession {
   /** The name that the client logged in with. */
   user: string | undefined;
   readonly #context: RelayContext;
-  /** Where mail of this client goes. */
-  #routes: RouteTable;
+  /** Where mail of this client goes, if not where everybody's does. */
+  #ownRoutes: RouteTable | undefined;
   readonly #client: string;
   readonly #began = performance.now();
   #delivery: RoutedDelivery | undefined;
@@ -48,7 +48,6 @@ export class RelaySession {
    */
   constructor(context: RelayContext, sid: string, client: string, isTls: boolean) {
     this.#context = context;
-    this.#routes = context.routes;
     this.#client = client;
     this.sid = sid;
     context.log.emit('session.opened', { sid, client, tls: isTls });
@@ -61,9 +60,8 @@ export class RelaySession {
    */
   identify(user: string | undefined, targets: readonly Target[] | undefined): void {
     this.user = user;
-    const { routes } = this.#context;
-    this.#routes =
-      targets === undefined ? routes : new RouteTable({ name: undefined, targets, isClients: true });
+    this.#ownRoutes =
+      targets === undefined ? undefined : new RouteTable({ name: undefined, targets, isClients: true });
   }
 
   /** To be called once in a while. @param now performance.now() */
@@ -172,6 +170,11 @@ export class RelaySession {
     const ms = Math.round(performance.now() - this.#began);
     this.#context.log.emit('session.closed', { sid: this.sid, messages: this.delivered, ms });
     if (!this.#isEnding) await this.reset();
+  }
+
+  /** Those that count now: a session may see the configuration change. */
+  get #routes(): RouteTable {
+    return this.#ownRoutes ?? this.#context.routes;
   }
 
   /** What can be said about MAIL without a hop. */
