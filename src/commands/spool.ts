@@ -3,13 +3,15 @@
  */
 import { join } from 'node:path';
 
-import type { Problem } from '../config/environment.ts';
-import type { Settings } from '../config/settings.ts';
-import type { SpoolValues } from '../config/spool-variables.ts';
+import { forgetForeignDatabase, forgetForeignTrust, type Problem } from '../config/environment.ts';
+import type { Settings, SpoolSettings } from '../config/settings.ts';
+import { DatabaseError } from '../database/database-error.ts';
+import { Database } from '../database/database.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { Reply } from '../protocol/reply.ts';
 import { failureReply } from '../relay/failure-reply.ts';
 import { DraftRoom } from '../spool/draft-room.ts';
+import { PostgresStore } from '../spool/postgres-store.ts';
 import type { RunnerSurroundings } from '../spool/runner.ts';
 import type { SpoolStore } from '../spool/spool-store.ts';
 import { Spool } from '../spool/spool.ts';
@@ -28,19 +30,33 @@ export interface SpoolStorage {
 /** @returns undefined when there is none @throws {RelayError} spool */
 export async function openStore({
   spool,
+  trust,
   spoolMaxOctets: maxOctets,
   spoolMaxMessages: maxMessages,
-}: SpoolValues): Promise<SpoolStore | undefined> {
-  if (spool.kind === 'off') return undefined;
-  return SqliteStore.open(spool.directory, { maxOctets, maxMessages });
+}: SpoolSettings): Promise<SpoolStore | undefined> {
+  const limits = { maxOctets, maxMessages };
+  switch (spool.kind) {
+    case 'off':
+      return undefined;
+    case 'directory':
+      return SqliteStore.open(spool.directory, limits);
+    case 'database':
+      forgetForeignTrust();
+      forgetForeignDatabase();
+      return new PostgresStore(new Database(spool.place, trust), limits);
+  }
 }
 
 /** @throws {RelayError} spool */
 export async function openStorage(settings: Settings): Promise<SpoolStorage | undefined> {
   const store = await openStore(settings);
-  if (store === undefined || settings.spool.kind === 'off') return undefined;
-  // Beside the messages: a draft that stays becomes one by a rename.
-  return { store, room: await DraftRoom.open(join(settings.spool.directory, 'drafts')) };
+  if (store === undefined) return undefined;
+  return { store, room: await DraftRoom.open(join(draftParent(settings), 'drafts')) };
+}
+
+/** Beside messages that are files: a draft that stays becomes one by a rename. */
+function draftParent({ spool, stateDirectory }: Settings): string {
+  return spool.kind === 'directory' ? spool.directory : stateDirectory;
 }
 
 /** @param around what it shares with the clients; they go first: it has no more than a quarter of the hops */
@@ -58,15 +74,27 @@ function replyTo(failure: Failure): Reply {
   return failureReply(failure, 'temporary');
 }
 
-/** What is wrong with the spool now, before anything depends on it. */
+/** What is wrong with the spool now, before anything depends on it. A database that is away comes back. */
 export async function spoolProblems(settings: Settings): Promise<readonly Problem[]> {
+  const storage: Partial<SpoolStorage> = {};
   try {
-    const storage = await openStorage(settings);
-    await storage?.room.close();
-    await storage?.store.close();
+    Object.assign(storage, await openStorage(settings));
+    await storage.store?.measure();
     return [];
   } catch (error) {
     if (!(error instanceof RelayError) || error.failure.kind !== 'spool') throw error;
-    return [{ variable: 'SEALPOST_SPOOL', text: `cannot be used (${error.failure.reason})` }];
+    const fault = error.cause instanceof DatabaseError ? error.cause.fault : 'refused';
+    if (fault === 'away') return [];
+    return [{ variable: 'SEALPOST_SPOOL', text: `${FAULTS[fault]} (${error.failure.reason})` }];
+  } finally {
+    await storage.room?.close();
+    await storage.store?.close();
   }
 }
+
+const FAULTS = {
+  insecure:
+    "should name a database whose server proves its name inside TLS; SEALPOST_TLS_CA_FILE names an authority that is not the system's",
+  login: 'names a database that does not let us in',
+  refused: 'cannot be used',
+} as const;

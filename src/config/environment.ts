@@ -34,6 +34,14 @@ export function forgetForeignTrust(environment: NodeJS.ProcessEnv = process.env)
   delete environment['SSL_CERT_DIR'];
 }
 
+/** The database's client library would take from these what the URL does not say, and load another library. */
+const DATABASE_WORDS = /^(?:PG[A-Z]+|NODE_PG_FORCE_NATIVE)$/;
+
+/** Which database, and how it is reached, is said by SEALPOST_SPOOL alone. */
+export function forgetForeignDatabase(environment: NodeJS.ProcessEnv = process.env): void {
+  for (const name of Object.keys(environment)) if (DATABASE_WORDS.test(name)) delete environment[name];
+}
+
 /** With these Node reads the system's anchors, and so those files, before any of our code runs. */
 const SYSTEM_CA_SWITCH = /use.?system.?ca/i;
 

@@ -7,7 +7,7 @@
 import { userInfo } from 'node:os';
 
 import type { Address } from '../listener/listener.ts';
-import { isLoopback } from '../sendmail/loopback-socket.ts';
+import { isLoopback } from '../tls/loopback.ts';
 import { readEnvironment, type Problem } from './environment.ts';
 import { RELAY_VARIABLES } from './relay-variables.ts';
 

@@ -32,9 +32,10 @@ import { namedVariablesIn } from './named-upstream-variables.ts';
 import { oauthFaults } from './oauth-account.ts';
 import type { WrittenRule } from './route-rules.ts';
 import { senderFaults } from './sender-variables.ts';
-import { readSpool, SPOOL_VARIABLES, spoolFaults, type SpoolValues } from './spool-variables.ts';
+import { readSpool, showSpool, SPOOL_VARIABLES, spoolFaults, type SpoolValues } from './spool-variables.ts';
 import { readTable, TABLE, VARIABLES, type Values } from './table.ts';
 import {
+  anonymousTrustOf,
   clientIdentityFaults,
   destinationsOf,
   loginFaults,
@@ -227,21 +228,35 @@ function assemble(values: Values, named: readonly NamedValues[], container: Cont
     passwordMechanisms: values.upstreamAuth ?? values.provider?.provider.passwordMechanisms,
     listenTls: values.listenTls ?? [],
     listenIdentity: cert === undefined || key === undefined ? undefined : { cert, key },
-    shown: show(container, new Map([[TABLE.upstreams.name, upstreams], ...namedEntriesOf(named)])),
+    shown: show(
+      container,
+      new Map([
+        ...[[TABLE.upstreams.name, upstreams] as const, ...namedEntriesOf(named)].map(shownUpstreams),
+        [TABLE.spool.name, showSpool(values.spool)],
+      ]),
+    ),
     warnings,
   };
 }
 
-/** The variables that are set, and the defaults of the others. */
-function show(
-  container: Container,
-  upstreams: ReadonlyMap<string, readonly UpstreamEntry[]>,
-): Readonly<Record<string, string>> {
+function shownUpstreams([name, entries]: readonly [string, readonly UpstreamEntry[]]): readonly [
+  string,
+  string,
+] {
+  return [name, entries.map(showUpstream).join(', ')];
+}
+
+/**
+ * The variables that are set, and the defaults of the others.
+ *
+ * @param redacted by name: those that have a secret in a part of them
+ */
+function show(container: Container, redacted: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
   const shown: Record<string, string> = {};
   for (const { name, isSecret, isLong, fallbackText } of [...VARIABLES, ...namedVariablesIn(container)]) {
     const text = container[name] ?? fallbackText();
-    const entries = upstreams.get(name);
-    if (entries !== undefined) shown[name] = entries.map(showUpstream).join(', ');
+    const known = redacted.get(name);
+    if (known !== undefined) shown[name] = known;
     else if (text !== undefined && isLong) shown[name] = onOneLine(text);
     else if (text !== undefined) shown[name] = isSecret || isUserSecret(name, container) ? '[secret]' : text;
   }
@@ -300,14 +315,24 @@ function networksOf({
   };
 }
 
-/** What the spool has to do with, for commands that need no upstream. */
+/** What a spool is made of. */
+export type SpoolSettings = SpoolValues & Pick<Settings, 'trust'>;
+
+/** For commands that need no upstream. */
 export function loadSpool(
   environment = process.env,
-): SpoolValues | { readonly problems: readonly Problem[] } {
+): SpoolSettings | { readonly problems: readonly Problem[] } {
   const { container, problems } = readEnvironment(environment);
-  const found = [
-    ...problems,
-    ...Object.values(SPOOL_VARIABLES).flatMap((one) => faultOf(one, container, new Set())),
-  ];
-  return found.length > 0 ? { problems: found } : readSpool(container);
+  const { caAnchors, isCaOnly, minTlsVersion, ciphers, groups } = TABLE;
+  const variables = [...Object.values(SPOOL_VARIABLES), caAnchors, isCaOnly, minTlsVersion, ciphers, groups];
+  const found = [...problems, ...variables.flatMap((one) => faultOf(one, container, new Set()))];
+  if (found.length > 0) return { problems: found };
+  const trust = anonymousTrustOf({
+    caAnchors: caAnchors.read(container),
+    isCaOnly: isCaOnly.read(container),
+    minTlsVersion: minTlsVersion.read(container),
+    ciphers: ciphers.read(container),
+    groups: groups.read(container),
+  });
+  return { ...readSpool(container), trust };
 }

@@ -3,13 +3,16 @@
  */
 import { isAbsolute } from 'node:path';
 
+import { parseDatabasePlace, showDatabasePlace, type DatabasePlace } from '../database/database-place.ts';
 import type { Problem } from './environment.ts';
 import type { Values } from './table.ts';
 import { withDefault, type Container } from './variable.ts';
 
 /** Where it is, if there is one. */
 export type SpoolPlace =
-  { readonly kind: 'off' } | { readonly kind: 'directory'; readonly directory: string };
+  | { readonly kind: 'off' }
+  | { readonly kind: 'directory'; readonly directory: string }
+  | { readonly kind: 'database'; readonly place: DatabasePlace };
 
 const DAY_MS = 86_400_000;
 const UNITS: ReadonlyMap<string, number> = new Map([
@@ -28,9 +31,10 @@ export const SPOOL_VARIABLES = {
     'SEALPOST_SPOOL',
     'off',
     {
-      form: '`off` or `file:` and a directory',
+      form: '`off`, `file:` and a directory, or `postgres://user:password@host/database`',
       meaning:
-        'Where a message is kept, and tried again, when its upstream cannot take it for the moment; the client is told 250 then. See [the guide](guides/spool.md). The directory is made when it is not there; on a disk of this machine.',
+        'Where a message is kept, and tried again, when its upstream cannot take it for the moment; the client is told 250 then. See [the guide](guides/spool.md). The directory is made when it is not there; on a disk of this machine. A PostgreSQL database is shared by any number of relays; beyond loopback and sockets (`postgres://user@/database?host=/run/postgresql`) its server proves its name inside TLS.',
+      isSecret: true,
     },
     (variable) => placeOf(variable.asString()),
   ),
@@ -75,11 +79,26 @@ export function spoolFaults({ spool, clientAuth }: Values): readonly Problem[] {
   return [{ variable: 'SEALPOST_SPOOL', text }];
 }
 
+/** For people, without a password. */
+export function showSpool(place: SpoolPlace): string {
+  switch (place.kind) {
+    case 'off':
+      return 'off';
+    case 'directory':
+      return `file:${place.directory}`;
+    case 'database':
+      return showDatabasePlace(place.place);
+  }
+}
+
 function placeOf(text: string): SpoolPlace {
   if (text === 'off') return { kind: 'off' };
+  if (/^postgres/i.test(text)) return { kind: 'database', place: parseDatabasePlace(text) };
   const directory = /^file:(.+)$/.exec(text)?.[1];
   if (directory === undefined || !isAbsolute(directory))
-    throw new Error('should be off, or file: and an absolute path, such as file:/var/spool/sealpost');
+    throw new Error(
+      'should be off, a postgres:// URL, or file: and an absolute path, such as file:/var/spool/sealpost',
+    );
   return { kind: 'directory', directory };
 }
 

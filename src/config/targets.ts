@@ -40,11 +40,17 @@ export function destinationsOf(values: Values): readonly Destination[] {
 }
 
 export function trustOptionsOf(values: Values): TrustOptions {
+  return { ...anonymousTrustOf(values), clientIdentity: clientIdentityOf(values) };
+}
+
+/** For servers that our certificate is not for. */
+export function anonymousTrustOf(
+  values: Pick<Values, 'minTlsVersion' | 'ciphers' | 'groups' | 'caAnchors' | 'isCaOnly'>,
+): TrustOptions {
   const { minTlsVersion: minVersion, ciphers, groups, caAnchors: addedAnchors, isCaOnly } = values;
   return {
     minVersion,
     isAnchorsOnly: isCaOnly,
-    clientIdentity: clientIdentityOf(values),
     ...(ciphers === undefined ? {} : { ciphers }),
     ...(groups === undefined ? {} : { groups }),
     ...(addedAnchors === undefined ? {} : { addedAnchors }),

@@ -3,8 +3,9 @@
  *
  * Guarantees: clear text goes to loopback only; anything farther away is DNS over TLS (RFC 7858) with a name to verify.
  */
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIPv6 } from 'node:net';
 
+import { isLoopback } from '../tls/loopback.ts';
 import {
   identifierText,
   referenceIdentifier,
@@ -24,10 +25,6 @@ export type ResolverAddress =
 const FORMS = 'should be a loopback address such as 127.0.0.1 or [::1]:53, or tls://host for DNS over TLS';
 const OPTIONS = 'the only option after ? is server-name=, once, a host name or an IP address';
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
 const CONTAINER_FORWARDER = new BlockList();
 CONTAINER_FORWARDER.addAddress('127.0.0.11', 'ipv4');
 
@@ -44,7 +41,7 @@ function plainAddress(text: string): ResolverAddress {
   const { host, port } = splitPort(text);
   if (host === '') throw new Error(FORMS);
   const family = isIPv6(host) ? 'ipv6' : 'ipv4';
-  if (isIP(host) === 0 || !LOOPBACK.check(host, family)) {
+  if (!isLoopback(host)) {
     throw new Error(
       'should be tls://host: DNS to anything but a loopback address must go by TLS, because answers in clear can be forged',
     );

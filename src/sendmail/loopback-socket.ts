@@ -4,24 +4,15 @@
  * Guarantees: a socket is given only when the other end has an address of loopback, whatever the name that led there
  * stands for in a hosts file.
  */
-import { BlockList, connect, isIP, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 import { errorCode } from '../protocol/error-code.ts';
+import { isLoopback } from '../tls/loopback.ts';
 import { SendmailError, SYSEXITS } from './exit-code.ts';
 
 export interface RelayAddress {
   readonly host: string;
   readonly port: number;
-}
-
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
-/** Whether that is an address of loopback; a name is not. */
-export function isLoopback(address: string): boolean {
-  const version = isIP(address);
-  return version !== 0 && LOOPBACK.check(address, version === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** @throws {SendmailError} EX_TEMPFAIL when nobody answers: a relay that is being restarted comes back */

@@ -1,6 +1,7 @@
 /**
  * What the disk or the database says, as a failure.
  */
+import { DatabaseError } from '../database/database-error.ts';
 import { errorCode } from '../protocol/error-code.ts';
 import { RelayError } from '../protocol/failure.ts';
 
@@ -14,6 +15,8 @@ const SQLITE_REASONS: ReadonlyMap<number, string> = new Map([
 
 /** @returns a RelayError of kind `spool`; the same error where it is one already, or a mistake of ours */
 export function spoolError(error: unknown): unknown {
+  if (error instanceof DatabaseError)
+    return new RelayError({ kind: 'spool', reason: error.reason }, { cause: error });
   const code = errorCode(error);
   if (code === undefined) return error;
   const result = sqliteCode(error);

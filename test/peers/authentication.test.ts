@@ -18,7 +18,8 @@ import { logged } from '../support/peers/log-file.ts';
 import { assertUnchanged, messageWith } from '../support/peers/messages.ts';
 import { PASSWORD, type Peer } from '../support/peers/peer.ts';
 import { startPostfix, type PostfixPeer } from '../support/peers/postfix.ts';
-import { PostgresLogin, startPostgres, type Postgres } from '../support/peers/postgres.ts';
+import { PostgresLogin } from '../support/peers/postgres-login.ts';
+import { PostgresServer } from '../support/peers/postgres-server.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { startRelay, type Variables } from '../support/relay-process.ts';
 import { SmtpDialog, type DialogReply } from '../support/smtp-dialog.ts';
@@ -148,9 +149,9 @@ function withCertificate(commonName: string, issuer = authority): Variables {
 }
 
 describe('PostgreSQL, bound by tls-server-end-point', () => {
-  let postgres: Postgres;
+  let postgres: PostgresServer;
   before(async () => {
-    postgres = await startPostgres(authority.issue({ digest: 'sha384' }), PASSWORD);
+    postgres = await PostgresServer.start(authority.issue({ digest: 'sha384' }), PASSWORD);
   }, LIMIT);
   after(async () => postgres[Symbol.asyncDispose](), LIMIT);
 

@@ -7,16 +7,21 @@ import { join } from 'node:path';
 
 import type { PathArgument } from '../../src/protocol/path.ts';
 import { DraftRoom } from '../../src/spool/draft-room.ts';
-import type { SpoolLimits } from '../../src/spool/spool-store.ts';
+import type { SpoolLimits, SpoolStore } from '../../src/spool/spool-store.ts';
 import type { SpooledMessage } from '../../src/spool/spooled-message.ts';
 import { SqliteStore } from '../../src/spool/sqlite-store.ts';
 
-const ROOMY: SpoolLimits = { maxMessages: 1_000, maxOctets: 1_000_000_000 };
+export const ROOMY: SpoolLimits = { maxMessages: 1_000, maxOctets: 1_000_000_000 };
 
-export interface SpoolPlace extends AsyncDisposable {
+/** A store, and where the drafts for it lie. */
+export interface StoreAndRoom {
+  readonly store: SpoolStore;
+  readonly room: DraftRoom;
+}
+
+export interface SpoolPlace extends StoreAndRoom, AsyncDisposable {
   readonly directory: string;
   readonly store: SqliteStore;
-  readonly room: DraftRoom;
 }
 
 export async function spoolPlace(limits = ROOMY): Promise<SpoolPlace> {
@@ -57,7 +62,11 @@ export function spooled(id: string, octets: number): SpooledMessage {
   };
 }
 
-export async function add({ store, room }: SpoolPlace, id: string, content: Buffer): Promise<SpooledMessage> {
+export async function add(
+  { store, room }: StoreAndRoom,
+  id: string,
+  content: Buffer,
+): Promise<SpooledMessage> {
   const draft = room.draft();
   await draft.write([content]);
   const added = spooled(id, draft.octets);
@@ -65,7 +74,7 @@ export async function add({ store, room }: SpoolPlace, id: string, content: Buff
   return added;
 }
 
-export async function contentOf({ store }: SpoolPlace, id: string): Promise<Buffer> {
+export async function contentOf({ store }: Pick<StoreAndRoom, 'store'>, id: string): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of store.content(id)) pieces.push(piece);
   return Buffer.concat(pieces);

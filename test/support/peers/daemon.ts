@@ -58,10 +58,15 @@ export class Daemon implements AsyncDisposable {
     return this.#log();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Resolves when it is gone. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     this.#guard.kill();
-    this.#child.kill('SIGTERM');
+    this.#child.kill(signal);
     await this.#exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
   }
 
   async #ready(): Promise<void> {

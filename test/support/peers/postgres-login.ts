@@ -1,64 +1,11 @@
 /**
- * PostgreSQL: no mail server, but a SCRAM server with channel binding that nobody here wrote.
+ * The login to PostgreSQL, spoken octet by octet: no mail server, but a SCRAM server with channel binding that nobody here
+ * wrote.
  */
-import { execFileSync } from 'node:child_process';
-import { globSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 
-import type { Identity } from '../pki.ts';
-import { Daemon } from './daemon.ts';
-import { freePorts, NOBODY, WorkDirectory } from './peer.ts';
-
-export interface Postgres extends AsyncDisposable {
-  readonly port: number;
-  readonly user: string;
-}
-
-/** Runs as nobody; must be started by root. */
-export async function startPostgres(identity: Identity, password: string): Promise<Postgres> {
-  await using started = new AsyncDisposableStack();
-  const work = started.use(new WorkDirectory('postgres'));
-  const [programs] = globSync('/usr/lib/postgresql/*/bin');
-  if (programs === undefined) throw new Error('PostgreSQL is missing: run scripts/peers');
-  const user = 'alice';
-  const data = work.directory('data', NOBODY);
-  const passwordFile = work.file('password', password);
-  const options = [
-    `--pgdata=${data}`,
-    `--username=${user}`,
-    '--auth=scram-sha-256',
-    `--pwfile=${passwordFile}`,
-  ];
-  execFileSync(`${programs}/initdb`, [...options, '--encoding=UTF8', '--no-sync'], {
-    uid: NOBODY,
-    gid: NOBODY,
-    stdio: 'pipe',
-  });
-  const { keyFile, certFile } = work.identity(identity, NOBODY);
-  const [port] = await freePorts(1);
-  if (port === undefined) throw new Error('no free port');
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: '',
-    ssl: 'on',
-    ssl_cert_file: certFile,
-    ssl_key_file: keyFile,
-    fsync: 'off',
-  };
-  started.use(
-    await Daemon.start({
-      command: `${programs}/postgres`,
-      args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-      ready: /ready to accept connections/,
-      uid: NOBODY,
-      gid: NOBODY,
-    }),
-  );
-  const running = started.move();
-  return { port, user, [Symbol.asyncDispose]: async () => running.disposeAsync() };
-}
+import type { PostgresServer } from './postgres-server.ts';
 
 const AUTHENTICATION = 'R';
 /** The first field of an authentication message. */
@@ -86,7 +33,7 @@ export class PostgresLogin implements Disposable {
   }
 
   /** Connects, begins TLS as `tls` says, and asks for the login of a user. */
-  static async begin(postgres: Postgres, tls: object): Promise<PostgresLogin> {
+  static async begin(postgres: PostgresServer, tls: object): Promise<PostgresLogin> {
     const raw = connect(postgres.port, '127.0.0.1');
     const login = new PostgresLogin(await secured(raw, tls));
     const parameters = `user\0${postgres.user}\0database\0postgres\0\0`;

@@ -1,0 +1,297 @@
+/**
+ * The spool of any number of relays: rows of a PostgreSQL database, the content in pieces beside them.
+ *
+ * Guarantees: a message is there with all of its content once its transaction is committed, and not at all before; of all
+ * relays one has its claim (`FOR UPDATE SKIP LOCKED`: nobody waits for another's), for as long as the database's clock
+ * says. No more than a piece of a message is in memory.
+ */
+import { migrate } from '../database/migrate.ts';
+import type { Database, Query } from '../database/database.ts';
+import { pieces } from '../protocol/pieces.ts';
+import { RelayError } from '../protocol/failure.ts';
+import { Fields, messageOf, rowOf } from './message-row.ts';
+import { SPOOL_PART, SPOOL_SCHEMA } from './postgres-schema.ts';
+import type { RouteName } from './route-health.ts';
+import { spoolError } from './spool-error.ts';
+import {
+  CLAIM_MS,
+  type Claim,
+  type Entry,
+  type QueuedMessage,
+  type SpoolLimits,
+  type SpoolMeasure,
+  type SpoolStore,
+} from './spool-store.ts';
+import { suspected, type SpooledMessage } from './spooled-message.ts';
+
+const PIECE_OCTETS = 131_072;
+
+/** Milliseconds since 1970, by the database's clock. */
+const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+const CLAIM_END = `clock_timestamp() + interval '${CLAIM_MS} milliseconds'`;
+
+const IS_CLAIMED = '(claimed_until IS NOT NULL AND claimed_until >= clock_timestamp())';
+
+/** What waits for an upstream that pauses ($1) is due when it expires, or when the operator says so. */
+const DUE_AT = `
+  CASE WHEN next_attempt_at > 0 AND coalesce(route, '') = ANY ($1::text[])
+  THEN expires_at ELSE next_attempt_at END`;
+
+const COLUMNS = [
+  'id',
+  'kind',
+  'route',
+  'sender',
+  'recipients',
+  'octets',
+  'arrived_at',
+  'expires_at',
+  'next_attempt_at',
+  'attempts',
+  'is_hopless',
+  'is_delay_told',
+] as const;
+
+const PLACES = COLUMNS.map((_, at) => `$${at + 1}`).join(', ');
+const INSERT = `INSERT INTO sealpost.messages (${COLUMNS.join(', ')}) VALUES (${PLACES})`;
+const UPDATE = `
+  UPDATE sealpost.messages SET (${COLUMNS.join(', ')}, claim, claimed_until) = (${PLACES}, NULL, NULL)
+  WHERE id = $1 AND claim = $${COLUMNS.length + 1}`;
+
+const CLAIM = `
+  WITH due AS (
+    SELECT id, claim FROM sealpost.messages
+    WHERE ${DUE_AT} <= ${NOW} AND NOT ${IS_CLAIMED}
+    ORDER BY next_attempt_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+  )
+  UPDATE sealpost.messages AS message
+  SET attempts = attempts + 1, claim = gen_random_uuid()::text, claimed_until = ${CLAIM_END}
+  FROM due WHERE message.id = due.id
+  RETURNING message.*, due.claim IS NOT NULL AS is_unsettled`;
+
+export class PostgresStore implements SpoolStore {
+  readonly #database: Database;
+  readonly #limits: SpoolLimits;
+  #migrated: Promise<void> | undefined;
+
+  /** Owns the database, and asks it for nothing yet. */
+  constructor(database: Database, limits: SpoolLimits) {
+    this.#database = database;
+    this.#limits = limits;
+  }
+
+  async add(entry: Entry): Promise<void> {
+    try {
+      await this.#transaction(async (query) => {
+        await this.#expectRoom(query, entry.message);
+        await insert(query, entry);
+      });
+    } catch (error) {
+      await this.#takeBack(entry.message);
+      throw error;
+    } finally {
+      entry.content.discard();
+    }
+  }
+
+  async claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]> {
+    const { rows } = await this.#query(CLAIM, [namesOf(paused), limit]);
+    return rows.map(claimOf).toSorted((a, b) => a.message.nextAttemptAt - b.message.nextAttemptAt);
+  }
+
+  async renew(claims: readonly Claim[]): Promise<void> {
+    await this.#query(
+      `UPDATE sealpost.messages SET claimed_until = ${CLAIM_END} WHERE claim = ANY ($1::text[]) AND ${IS_CLAIMED}`,
+      [claims.map(({ token }) => token)],
+    );
+  }
+
+  async settle(claim: Claim, after: SpooledMessage | undefined, report?: Entry): Promise<boolean> {
+    try {
+      return await this.#transaction(async (query) => {
+        const ended =
+          after === undefined
+            ? query('DELETE FROM sealpost.messages WHERE id = $1 AND claim = $2', [
+                claim.message.id,
+                claim.token,
+              ])
+            : query(UPDATE, [...valuesOf(after), claim.token]);
+        const isSettled = (await ended).count === 1;
+        if (isSettled && report !== undefined) await insert(query, report);
+        return isSettled;
+      });
+    } finally {
+      report?.content.discard();
+    }
+  }
+
+  async *content(id: string): AsyncGenerator<Buffer> {
+    let left: number | undefined;
+    for (let number = 0; left === undefined || left > 0; number += 1) {
+      const { rows } = await this.#query(
+        `SELECT message.octets AS whole, content.octets AS piece FROM sealpost.messages AS message
+         LEFT JOIN sealpost.contents AS content ON content.message = message.id AND content.number = $2
+         WHERE message.id = $1`,
+        [id, number],
+      );
+      const [row] = rows;
+      if (row === undefined) throw new RelayError({ kind: 'spool', reason: 'unknown' });
+      left ??= new Fields(row).number('whole');
+      const piece = row['piece'];
+      if (left > 0 && !Buffer.isBuffer(piece)) throw new RelayError({ kind: 'spool', reason: 'incomplete' });
+      if (!Buffer.isBuffer(piece)) return;
+      left -= piece.length;
+      yield piece;
+    }
+  }
+
+  async list(): Promise<readonly QueuedMessage[]> {
+    const { rows } = await this.#query(
+      `SELECT *, ${IS_CLAIMED} AS is_claimed FROM sealpost.messages ORDER BY arrived_at, id`,
+    );
+    return rows.map(queuedOf);
+  }
+
+  async get(id: string): Promise<QueuedMessage | undefined> {
+    const { rows } = await this.#query(
+      `SELECT *, ${IS_CLAIMED} AS is_claimed FROM sealpost.messages WHERE id = $1`,
+      [id],
+    );
+    return rows.map(queuedOf)[0];
+  }
+
+  async nextDueAt(paused: readonly RouteName[]): Promise<number | undefined> {
+    const { rows } = await this.#query(
+      `SELECT min(greatest(${DUE_AT}, coalesce((extract(epoch FROM claimed_until) * 1000)::bigint, 0))) - ${NOW} AS ms
+       FROM sealpost.messages`,
+      [namesOf(paused)],
+    );
+    const ms = new Fields(rows[0]).maybeNumber('ms');
+    return ms === undefined ? undefined : Date.now() + ms;
+  }
+
+  async retryNow(id?: string): Promise<number> {
+    const { count } = await this.#query(
+      'UPDATE sealpost.messages SET next_attempt_at = 0 WHERE $1::text IS NULL OR id = $1',
+      [id ?? null],
+    );
+    return count;
+  }
+
+  async hopIsBack(route: RouteName): Promise<void> {
+    await this.#query(
+      `UPDATE sealpost.messages SET next_attempt_at = ${NOW}, is_hopless = 0
+       WHERE is_hopless = 1 AND route IS NOT DISTINCT FROM $1`,
+      [route ?? null],
+    );
+  }
+
+  async remove(id: string): Promise<'removed' | 'claimed' | 'unknown'> {
+    const removed = await this.#query(`DELETE FROM sealpost.messages WHERE id = $1 AND NOT ${IS_CLAIMED}`, [
+      id,
+    ]);
+    if (removed.count === 1) return 'removed';
+    return (await this.get(id)) === undefined ? 'unknown' : 'claimed';
+  }
+
+  async measure(): Promise<SpoolMeasure> {
+    return this.#measured(async (text) => this.#query(text));
+  }
+
+  /** Transactions leave nothing behind. */
+  async sweep(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+
+  /** What others add at this moment is not seen. */
+  async #expectRoom(query: Query, { octets }: SpooledMessage): Promise<void> {
+    const { maxMessages, maxOctets } = this.#limits;
+    const found = await this.#measured(query);
+    const isFull = found.messages >= maxMessages || found.octets + octets > maxOctets;
+    if (isFull) throw new RelayError({ kind: 'spool', reason: 'full' });
+  }
+
+  async #measured(query: Query): Promise<SpoolMeasure> {
+    const { rows } = await query(
+      `SELECT count(*) AS messages, coalesce(sum(octets), 0)::bigint AS octets, min(arrived_at) AS oldest
+       FROM sealpost.messages`,
+    );
+    const row = new Fields(rows[0]);
+    return {
+      messages: row.number('messages'),
+      octets: row.number('octets'),
+      oldestArrival: row.maybeNumber('oldest'),
+    };
+  }
+
+  /** Its client is told that it was not kept; should the commit have been done and not been told, this undoes it. */
+  async #takeBack({ id }: SpooledMessage): Promise<void> {
+    const undo = this.#query('DELETE FROM sealpost.messages WHERE id = $1 AND claim IS NULL', [id]);
+    await undo.catch(() => undefined); // then it is delivered, and perhaps sent once more by its client
+  }
+
+  readonly #query: Query = async (text, values) => {
+    try {
+      await this.#ready();
+      return await this.#database.query(text, values);
+    } catch (error) {
+      throw spoolError(error);
+    }
+  };
+
+  async #transaction<T>(action: (query: Query) => Promise<T>): Promise<T> {
+    try {
+      await this.#ready();
+      return await this.#database.transaction(action);
+    } catch (error) {
+      throw spoolError(error);
+    }
+  }
+
+  async #ready(): Promise<void> {
+    this.#migrated ??= migrate(this.#database, SPOOL_PART, SPOOL_SCHEMA);
+    try {
+      await this.#migrated;
+    } catch (error) {
+      this.#migrated = undefined; // it is tried again
+      throw error;
+    }
+  }
+}
+
+async function insert(query: Query, { message, content }: Entry): Promise<void> {
+  await query(INSERT, valuesOf(message));
+  let number = 0;
+  for await (const piece of pieces(content.content(), PIECE_OCTETS)) {
+    await query('INSERT INTO sealpost.contents VALUES ($1, $2, $3)', [message.id, number, piece]);
+    number += 1;
+  }
+}
+
+function valuesOf(message: SpooledMessage): readonly unknown[] {
+  const row = rowOf(message);
+  return COLUMNS.map((column) => row[column]);
+}
+
+function claimOf(row: unknown): Claim {
+  const fields = new Fields(row);
+  const message = messageOf(row);
+  return {
+    message: fields.flag('is_unsettled') ? suspected(message) : message,
+    token: fields.text('claim'),
+  };
+}
+
+/** '' is the upstream without a name. */
+function namesOf(paused: readonly RouteName[]): readonly string[] {
+  return paused.map((route) => route ?? '');
+}
+
+function queuedOf(row: unknown): QueuedMessage {
+  return { message: messageOf(row), isClaimed: new Fields(row).flag('is_claimed') };
+}
