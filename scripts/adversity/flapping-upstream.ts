@@ -36,22 +36,25 @@ const MOODY: { readonly [M in Mood]?: readonly [verb: string, answer: Answer] } 
   'resets in the content': ['BDAT', RESET],
 };
 
+/** Where it writes down what it has taken. */
+export type Receipts = Pick<Ledger, 'deliver'>;
+
 export class FlappingUpstream implements AsyncDisposable {
   readonly port: number;
   readonly #identity: Identity;
-  readonly #ledger: Ledger;
+  readonly #ledger: Receipts;
   #upstream: ScriptedUpstream | undefined;
   #mood: Mood = 'good';
   #asked = 0;
 
-  private constructor(identity: Identity, ledger: Ledger, upstream: ScriptedUpstream) {
+  private constructor(identity: Identity, ledger: Receipts, upstream: ScriptedUpstream) {
     this.#identity = identity;
     this.#ledger = ledger;
     this.#upstream = upstream;
     this.port = upstream.port;
   }
 
-  static async start(identity: Identity, ledger: Ledger): Promise<FlappingUpstream> {
+  static async start(identity: Identity, ledger: Receipts): Promise<FlappingUpstream> {
     const first = await ScriptedUpstream.start({ mode: 'implicit', identity });
     const flapping = new FlappingUpstream(identity, ledger, first);
     await flapping.restart();
