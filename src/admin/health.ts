@@ -47,7 +47,9 @@ export class HealthProbe implements Readiness {
 
   async #probe(): Promise<Health> {
     try {
-      await this.#pool.giveBack(await this.#pool.lease({ targets: this.#targets(), isFresh: true }));
+      await this.#pool.giveBack(
+        await this.#pool.lease({ targets: this.#targets(), isFresh: true, isTrial: true }),
+      );
       return { ready: true };
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;

@@ -186,9 +186,15 @@ export class Relay implements Relaying {
   }
 }
 
-/** Connections are what an upstream counts; age, idle time and messages belong to one of them. */
+/** Connections and messages are what an upstream counts; age and idle time belong to one connection. */
 function limitsFor(limits: HopLimits, part: WorkerNumber): HopLimits {
-  return { ...limits, min: shareOf(limits.min, part), max: shareOf(limits.max, part) };
+  const { min, max, messagesPerMinute: perMinute } = limits;
+  return {
+    ...limits,
+    min: shareOf(min, part),
+    max: shareOf(max, part),
+    messagesPerMinute: perMinute === Infinity ? Infinity : Math.max(1, shareOf(perMinute, part)),
+  };
 }
 
 function makeListeners(

@@ -103,9 +103,15 @@ function targetOf({ credentials, ...rest }: Destination, trust: Trust, tokensOf:
   return { ...rest, trust, credentials: { kind: 'token', user: account.user, tokens, mechanisms } };
 }
 
-/** Each process needs one connection at least. */
+/** Each process needs one connection and one message at least. */
 function shareOfCaps(caps: HopCaps | undefined, part: WorkerNumber): HopCaps | undefined {
-  return caps?.max === undefined ? caps : { ...caps, max: Math.max(1, shareOf(caps.max, part)) };
+  if (caps === undefined) return undefined;
+  const { max, messagesPerMinute: perMinute } = caps;
+  return {
+    ...caps,
+    ...(max === undefined ? {} : { max: Math.max(1, shareOf(max, part)) }),
+    ...(perMinute === undefined ? {} : { messagesPerMinute: Math.max(1, shareOf(perMinute, part)) }),
+  };
 }
 
 /** What hops depend on, each in as many pieces as there are. */

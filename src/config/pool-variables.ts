@@ -2,7 +2,7 @@
  * Variables about the hops that are kept: how many, how long, for how many messages.
  */
 import type { Values } from './table.ts';
-import { withDefault, type Container } from './variable.ts';
+import { optional, withDefault, type Container } from './variable.ts';
 
 export const POOL_VARIABLES = {
   poolMin: withDefault(
@@ -50,6 +50,15 @@ export const POOL_VARIABLES = {
     },
     (variable) => variable.asCount(1),
   ),
+  poolMessagesPerMinute: optional(
+    'SEALPOST_POOL_MESSAGES_PER_MINUTE',
+    {
+      form: 'number',
+      meaning:
+        'How many messages may begin in any minute towards one upstream; set it to what your provider allows (default: as many as come). Who has to wait longer than `SEALPOST_CONNECT_TIMEOUT` for a turn is told at once, and for how long (451 4.4.5); with a spool the message is kept and takes its turn.',
+    },
+    (variable) => variable.asCount(1),
+  ),
 } as const;
 
 /** @throws the first problem */
@@ -60,5 +69,6 @@ export function readPool(container: Container): Pick<Values, keyof typeof POOL_V
     poolIdleMs: POOL_VARIABLES.poolIdleMs.read(container),
     poolMaxAgeMs: POOL_VARIABLES.poolMaxAgeMs.read(container),
     poolMaxMessages: POOL_VARIABLES.poolMaxMessages.read(container),
+    poolMessagesPerMinute: POOL_VARIABLES.poolMessagesPerMinute.read(container),
   };
 }

@@ -49,8 +49,14 @@ function upstreamOf(name: string, { upstreams, variant: asked }: Provider, varia
 /** Half of what the provider allows a session, so that it never has to end one. */
 const SESSION_SHARE = 0.5;
 
-function capsOf({ connections: max, messagesPerSession: maxMessages, sessionSeconds }: Provider): HopCaps {
+function capsOf({
+  connections: max,
+  messagesPerSession: maxMessages,
+  sessionSeconds,
+  messagesPerMinute,
+}: Provider): HopCaps {
   return {
+    ...(messagesPerMinute === undefined ? {} : { messagesPerMinute }),
     ...(max === undefined ? {} : { max }),
     ...(maxMessages === undefined ? {} : { maxMessages }),
     ...(sessionSeconds === undefined ? {} : { maxAgeMs: sessionSeconds * SESSION_SHARE * 1_000 }),
@@ -62,12 +68,15 @@ function defaultsOf(
   upstream: string,
   caps: HopCaps,
 ): Readonly<Record<string, string>> {
-  const { max, maxMessages, maxAgeMs } = caps;
+  const { max, maxMessages, maxAgeMs, messagesPerMinute } = caps;
   return {
     SEALPOST_UPSTREAM: upstream,
     ...(user === undefined ? {} : { SEALPOST_UPSTREAM_USER: user }),
     ...(max === undefined ? {} : { SEALPOST_POOL_MAX: String(max) }),
     ...(maxMessages === undefined ? {} : { SEALPOST_POOL_MAX_MESSAGES: String(maxMessages) }),
+    ...(messagesPerMinute === undefined
+      ? {}
+      : { SEALPOST_POOL_MESSAGES_PER_MINUTE: String(messagesPerMinute) }),
     ...(maxAgeMs === undefined ? {} : { SEALPOST_POOL_MAX_AGE: String(maxAgeMs / 1_000) }),
   };
 }

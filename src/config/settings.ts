@@ -52,6 +52,7 @@ type Digested =
   | 'poolIdleMs'
   | 'poolMaxAgeMs'
   | 'poolMaxMessages'
+  | 'poolMessagesPerMinute'
   | 'upstreams'
   | 'routes'
   | 'clientNetworks'
@@ -217,6 +218,7 @@ function assemble(values: Values, named: readonly NamedValues[], container: Cont
       idleMs: values.poolIdleMs,
       maxAgeMs: values.poolMaxAgeMs,
       maxMessages: values.poolMaxMessages,
+      messagesPerMinute: values.poolMessagesPerMinute ?? Infinity,
     },
     destinations: destinationsOf(values),
     namedUpstreams: namedDestinationsOf(named, values),

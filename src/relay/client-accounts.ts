@@ -94,7 +94,7 @@ export class ClientAccounts {
     const begun = performance.now();
     try {
       const { pool } = this.#options;
-      void pool.giveBack(await pool.lease({ targets: account.targets, signal }));
+      void pool.giveBack(await pool.lease({ targets: account.targets, signal, isTrial: true }));
       account.isProven = true;
       this.#refused.delete(id);
       return this.#held(id, account);

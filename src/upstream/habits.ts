@@ -17,18 +17,21 @@ export interface HopLimits {
   readonly maxAgeMs: number;
   /** How many messages one hop may carry. */
   readonly maxMessages: number;
+  /** How many messages may begin in any minute; Infinity for as many as come. */
+  readonly messagesPerMinute: number;
 }
 
 /** What one upstream allows. */
-export type HopCaps = Partial<Pick<HopLimits, 'max' | 'maxAgeMs' | 'maxMessages'>>;
+export type HopCaps = Partial<Pick<HopLimits, 'max' | 'maxAgeMs' | 'maxMessages' | 'messagesPerMinute'>>;
 
 export function within(limits: HopLimits, caps: HopCaps = {}): HopLimits {
-  const { max = Infinity, maxAgeMs = Infinity, maxMessages = Infinity } = caps;
+  const { max = Infinity, maxAgeMs = Infinity, maxMessages = Infinity, messagesPerMinute = Infinity } = caps;
   return {
     ...limits,
     max: Math.min(limits.max, max),
     maxAgeMs: Math.min(limits.maxAgeMs, maxAgeMs),
     maxMessages: Math.min(limits.maxMessages, maxMessages),
+    messagesPerMinute: Math.min(limits.messagesPerMinute, messagesPerMinute),
   };
 }
 

@@ -46,7 +46,7 @@ export interface SupplySurroundings {
 }
 
 export class HopSupply {
-  readonly #target: Target;
+  readonly target: Target;
   readonly #around: SupplySurroundings;
   readonly #limits: HopLimits;
   readonly #habits: Habits;
@@ -71,7 +71,7 @@ export class HopSupply {
   #closed: { readonly why: RelayError; readonly whenEmpty: PromiseWithResolvers<void> } | undefined;
 
   constructor(target: Target, around: SupplySurroundings) {
-    this.#target = target;
+    this.target = target;
     this.#around = around;
     this.#limits = within(around.limits, target.caps);
     this.#habits = new Habits(this.#limits);
@@ -89,6 +89,11 @@ export class HopSupply {
 
   get leased(): ReadonlySet<PooledHop> {
     return this.#leased;
+  }
+
+  /** How many messages may begin in any minute. */
+  get messagesPerMinute(): number {
+    return this.#limits.messagesPerMinute;
   }
 
   /** Whether nobody has, or waits for, a hop of it. */
@@ -249,7 +254,7 @@ export class HopSupply {
   #open(): void {
     this.#opening += 1;
     const begun = performance.now();
-    void this.#around.opener.open(this.#target, this.#budgetMs).then(
+    void this.#around.opener.open(this.target, this.#budgetMs).then(
       (opened) => this.#succeeded(opened, begun),
       (error: unknown) => this.#failed(error, begun),
     );

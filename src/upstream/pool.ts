@@ -7,10 +7,12 @@
 import type { Log } from '../log/log.ts';
 import type { Capabilities } from '../protocol/capabilities.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
+import { OwnCaps, type Caps } from './caps.ts';
 import type { HopLimits } from './habits.ts';
 import { HopSupply, type SupplySurroundings } from './hop-supply.ts';
 import { mostTelling } from './most-telling.ts';
 import type { HopOpener } from './open-hop.ts';
+import { Pace } from './pace.ts';
 import type { PooledHop } from './pooled-hop.ts';
 import { reportFailover } from './report-failure.ts';
 import type { Place, Target } from './target.ts';
@@ -24,6 +26,8 @@ const GOING_AWAY = 'The relay is shutting down; send it again later.';
 export interface Wanted extends Need {
   /** At least one, in order of preference. */
   readonly targets: readonly Target[];
+  /** Only to see whether there is a hop: no message is to be sent. */
+  readonly isTrial?: boolean;
 }
 
 /** A hop on loan to one transaction. */
@@ -42,9 +46,11 @@ export class HopPool {
   /** Those that fail, as the log was told. */
   readonly #passedOver = new WeakSet<HopSupply>();
   readonly #tending: NodeJS.Timeout;
-  #isClosed = false;
+  readonly #pace: Pace;
+  readonly #closing = new AbortController();
 
-  constructor(opener: HopOpener, limits: HopLimits, log: Log) {
+  /** @param caps what others use the same accounts for too */
+  constructor(opener: HopOpener, limits: HopLimits, log: Log, caps: Caps = new OwnCaps()) {
     const onAlive = ({ hop, target }: PooledHop): void => {
       this.#offers.delete(target.place);
       this.#offers.set(target.place, hop.capabilities);
@@ -52,6 +58,7 @@ export class HopPool {
       this.onAlive?.(target);
     };
     this.#around = { opener, limits, log, onAlive };
+    this.#pace = new Pace(caps);
     this.#tending = setInterval(() => this.#tend(), TEND_MS).unref();
   }
 
@@ -64,7 +71,7 @@ export class HopPool {
 
   /** Opens `limits.min` hops before anybody needs them, and keeps so many. */
   keepReady(target: Target): void {
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     this.#supplyOf(target).keepReady(this.#around.limits.min);
   }
 
@@ -74,14 +81,14 @@ export class HopPool {
    * @throws {RelayError} the failure that tells most, or capacity
    */
   async lease(wanted: Wanted): Promise<Lease> {
-    if (this.#isClosed) throw goingAway();
+    if (this.#closing.signal.aborted) throw goingAway();
     const end = performance.now() + this.#around.opener.connectMs;
     const supplies = this.#inOrder(wanted.targets);
     const failures: RelayError[] = [];
     for (const [index, supply] of supplies.entries()) {
       try {
         const share = (end - performance.now()) / (supplies.length - index);
-        const lease = await supply.lease(wanted, Math.max(1, share));
+        const lease = await this.#leaseInTurn(supply, wanted, Math.max(1, share));
         if (supplies.length > 1) this.#tellFailover(wanted.targets, lease);
         return lease;
       } catch (error) {
@@ -98,6 +105,7 @@ export class HopPool {
    * @param failure what ended the transaction, if one did
    */
   async giveBack(lease: Lease, failure?: Failure): Promise<void> {
+    this.#pace.end(lease);
     await this.#supplyOf(lease.target).giveBack(lease, failure);
   }
 
@@ -123,7 +131,7 @@ export class HopPool {
 
   /** Says goodbye on all hops: on the idle ones now, on the leased ones when they are given back; waits for them all. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     clearInterval(this.#tending);
     await Promise.all([...this.#supplies.values()].map(async (supply) => supply.close(goingAway())));
   }
@@ -133,6 +141,25 @@ export class HopPool {
     const leased = this.#leased;
     for (const { hop } of leased) hop.destroy();
     return leased.length;
+  }
+
+  /** A message that another hop was leased for has had its turn. */
+  async #leaseInTurn(supply: HopSupply, wanted: Wanted, budgetMs: number): Promise<Lease> {
+    const { messagesPerMinute, target } = supply;
+    const isExempt = wanted.isTrial === true || wanted.isFresh === true;
+    if (messagesPerMinute === Infinity || isExempt) return supply.lease(wanted, budgetMs);
+    const end = performance.now() + budgetMs;
+    const signals = [this.#closing.signal, ...(wanted.signal === undefined ? [] : [wanted.signal])];
+    const waiter = { patienceMs: budgetMs, signal: AbortSignal.any(signals) };
+    const turn = await this.#pace.turn(target, messagesPerMinute, waiter);
+    try {
+      const lease = await supply.lease(wanted, Math.max(1, end - performance.now()));
+      this.#pace.use(turn, lease);
+      return lease;
+    } catch (error) {
+      turn.giveBack();
+      throw error;
+    }
   }
 
   get #leased(): readonly PooledHop[] {

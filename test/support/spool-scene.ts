@@ -20,7 +20,14 @@ import { spooled, spoolPlace, type SpoolPlace } from './spool-place.ts';
 
 export const CONTENT = 'From: <a@x.test>\r\nSubject: caf\u00e9\r\nMessage-ID: <1@x.test>\r\n\r\nHello\r\n';
 
-const LIMITS = { min: 0, max: 100, idleMs: 60_000, maxAgeMs: 600_000, maxMessages: 1_000 };
+const LIMITS = {
+  min: 0,
+  max: 100,
+  idleMs: 60_000,
+  maxAgeMs: 600_000,
+  maxMessages: 1_000,
+  messagesPerMinute: Infinity,
+};
 
 interface Told {
   readonly event: EventName;

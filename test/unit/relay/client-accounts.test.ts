@@ -59,7 +59,14 @@ function scene(most = 100): Scene {
   const settings = { hostname: 'relay.test', timeouts };
   const stalls = new StallMemory();
   const opener = new HopOpener({ settings, names: { resolver, machine: resolver }, stalls, log });
-  const limits = { min: 0, max: 10, idleMs: 60_000, maxAgeMs: 600_000, maxMessages: 100 };
+  const limits = {
+    min: 0,
+    max: 10,
+    idleMs: 60_000,
+    maxAgeMs: 600_000,
+    maxMessages: 100,
+    messagesPerMinute: Infinity,
+  };
   const pool = new HopPool(opener, limits, log);
   const wanted = { targets: [target()] };
   const options = { pool, targets: () => wanted.targets, mechanisms: undefined, idleMs: 60_000, most };

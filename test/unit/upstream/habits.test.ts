@@ -7,7 +7,14 @@ import { test } from 'node:test';
 import { Capabilities } from '../../../src/protocol/capabilities.ts';
 import { Habits } from '../../../src/upstream/habits.ts';
 
-const LIMITS = { min: 0, max: 100, idleMs: 60_000, maxAgeMs: 600_000, maxMessages: 1_000 };
+const LIMITS = {
+  min: 0,
+  max: 100,
+  idleMs: 60_000,
+  maxAgeMs: 600_000,
+  maxMessages: 1_000,
+  messagesPerMinute: Infinity,
+};
 
 function offering(...keywords: readonly string[]): Capabilities {
   return Capabilities.of({ code: 250, lines: ['upstream.test', ...keywords] });

@@ -20,7 +20,14 @@ const identity: Identity = authority.issue({ san: 'DNS:localhost,DNS:other.test'
 const ANCHORS = { addedAnchors: [authority.caPem], isAnchorsOnly: true };
 const trust = new Trust(ANCHORS);
 const log = { emit: (): void => undefined };
-const LIMITS = { min: 0, max: 100, idleMs: 60_000, maxAgeMs: 600_000, maxMessages: 1_000 };
+const LIMITS = {
+  min: 0,
+  max: 100,
+  idleMs: 60_000,
+  maxAgeMs: 600_000,
+  maxMessages: 1_000,
+  messagesPerMinute: Infinity,
+};
 const pin = authority.pin(identity);
 const otherPin = authority.pin(authority.issue());
 

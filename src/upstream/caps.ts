@@ -1,0 +1,77 @@
+/**
+ * What one account at an upstream may be used for, where the provider counts: messages in a minute.
+ *
+ * Guarantees: in no minute begin more messages than the cap; turns come in the order in which they were asked for, so that
+ * everybody is told at once how long it takes.
+ */
+const MINUTE_MS = 60_000;
+
+/** The right to send one message. */
+export interface Turn {
+  /** Until it comes, milliseconds. */
+  readonly waitMs: number;
+  /** To be called when no message was sent; it is somebody else's then. Once more does no harm. */
+  giveBack(): void;
+}
+
+/** When the next turn would have come; none was taken, because that is too late. */
+export interface TooLate {
+  readonly tooLateMs: number;
+}
+
+export interface Caps {
+  /**
+   * Takes the next turn, if it comes in time.
+   *
+   * @param account a key of the account, the same in all processes
+   * @param patienceMs how long whoever asks can wait
+   */
+  takeTurn(account: string, perMinute: number, patienceMs: number): Promise<Turn | TooLate>;
+}
+
+/** Of this process alone. */
+export class OwnCaps implements Caps {
+  readonly #now: () => number;
+  /** By account: when the turns of the last minute came or are to come, in order. */
+  readonly #turns = new Map<string, number[]>();
+
+  /** @param now milliseconds */
+  constructor(now = (): number => performance.now()) {
+    this.#now = now;
+  }
+
+  async takeTurn(account: string, perMinute: number, patienceMs: number): Promise<Turn | TooLate> {
+    const now = this.#now();
+    const turns = this.#newest(account, now);
+    const one = turns.at(-perMinute);
+    const at = Math.max(now, one === undefined ? now : one + MINUTE_MS);
+    if (at - now > patienceMs) return { tooLateMs: at - now };
+    turns.push(at);
+    return Promise.resolve({ waitMs: at - now, giveBack: once(() => remove(turns, at)) });
+  }
+
+  #newest(account: string, now: number): number[] {
+    for (const [key, turns] of this.#turns) {
+      const past = turns.findLastIndex((at) => at <= now - MINUTE_MS);
+      turns.splice(0, past + 1);
+      if (turns.length === 0) this.#turns.delete(key);
+    }
+    const turns = this.#turns.get(account) ?? [];
+    this.#turns.set(account, turns);
+    return turns;
+  }
+}
+
+/** What does nothing when it is called again. */
+export function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) action();
+    isDone = true;
+  };
+}
+
+function remove(turns: number[], at: number): void {
+  const index = turns.indexOf(at);
+  if (index >= 0) turns.splice(index, 1);
+}
