@@ -46,16 +46,17 @@ export interface Events {
   };
   'session.closed': { readonly sid: string; readonly messages: number; readonly ms: number };
   'hop.connected': HopIds & { readonly address: string; readonly ms: number };
-  'hop.secured': HopIds & {
-    readonly name: string;
-    readonly authenticatedBy: string;
-    readonly protocol: string;
-    readonly cipher: string;
-    readonly group: string;
-    readonly fingerprint: string;
-    /** SASL; `none` where no AUTH took place. */
-    readonly mechanism: string;
-    readonly ms: number;
+  'hop.secured': SecuredHopFields & {
+    /** Whether it was opened because health was asked for: then `hop.probed` told of that. */
+    readonly probed: boolean;
+  };
+  /** A hop that was opened only because health was asked for; `hop.secured` follows if mail goes by it. */
+  'hop.probed': SecuredHopFields;
+  /** For a transaction, or a question about health. */
+  'hop.leased': HopIds & {
+    /** Whether it has served or lain idle before. */
+    readonly reused: boolean;
+    readonly waitMs: number;
   };
   /** Not one octet came back for a ClientHello with post-quantum key shares; a smaller one is tried. */
   'hop.stalled': HopIds & { readonly address: string };
@@ -91,18 +92,27 @@ export interface Events {
   /** The provider gave a new refresh token, and it could not be kept for the next start. */
   'token.unstored': TokenFields & { readonly detail: string };
   'transaction.started': { readonly sid: string; readonly tid: string; readonly hid: string };
-  'transaction.delivered': TransactionIds & {
-    readonly reply: string;
-    readonly recipients: number;
-    readonly octets: number;
-    readonly ms: number;
-  };
-  'transaction.refused': TransactionIds & {
-    readonly failure: Failure['kind'];
-    readonly phase: Phase | 'none';
-    readonly reply: string;
-    readonly ms: number;
-  };
+  'transaction.delivered': TransactionIds &
+    ClientFields & {
+      readonly reply: string;
+      readonly recipients: number;
+      readonly octets: number;
+      /** Until there was a hop. */
+      readonly waitMs: number;
+      /** From the end of the envelope to that of the content. */
+      readonly contentMs: number;
+      /** From there to the upstream's reply. */
+      readonly verdictMs: number;
+      /** Since there was a hop. */
+      readonly ms: number;
+    };
+  'transaction.refused': TransactionIds &
+    ClientFields & {
+      readonly failure: Failure['kind'];
+      readonly phase: Phase | 'none';
+      readonly reply: string;
+      readonly ms: number;
+    };
   /** Its From would have to be changed, which a signature does not survive: it was refused, or passed as it is. */
   'message.signed': TransactionIds & {
     readonly signature: 'dkim' | 'smime' | 'pgp';
@@ -110,13 +120,14 @@ export interface Events {
   };
   'recipient.refused': TransactionIds & { readonly reply: string };
   /** Lost between the end of the message and its verdict: it may have been delivered. */
-  'transaction.unknown': TransactionIds & {
-    readonly reason: string;
-    readonly octets: number;
-    readonly ms: number;
-  };
+  'transaction.unknown': TransactionIds &
+    ClientFields & {
+      readonly reason: string;
+      readonly octets: number;
+      readonly ms: number;
+    };
   /** The upstream does not take it now: it is kept. */
-  'message.spooled': {
+  'message.spooled': ClientFields & {
     readonly sid: string;
     readonly tid: string;
     readonly failure: Failure['kind'];
@@ -128,7 +139,7 @@ export interface Events {
   /** It was to be kept for these kinds of failure, and the spool could not take it; `transaction.refused` says why. */
   'message.unspooled': { readonly sid: string; readonly tid: string; readonly failure: string };
   /** The client left, reset or went silent before the message was complete. */
-  'transaction.abandoned': TransactionIds & { readonly octets: number; readonly ms: number };
+  'transaction.abandoned': TransactionIds & ClientFields & { readonly octets: number; readonly ms: number };
   'spool.delivered': SpoolIds & {
     readonly reply: string;
     readonly recipients: number;
@@ -183,6 +194,31 @@ export interface Events {
   'internal.error': { readonly name: string; readonly text: string; readonly stack: string };
 }
 
+interface SecuredHopFields extends HopIds {
+  readonly name: string;
+  readonly authenticatedBy: string;
+  readonly protocol: string;
+  readonly cipher: string;
+  readonly group: string;
+  readonly fingerprint: string;
+  /** Until when its certificate counts. */
+  readonly notAfter: string;
+  /** SASL; `none` where no AUTH took place. */
+  readonly mechanism: string;
+  /** Of TLS alone. */
+  readonly handshakeMs: number;
+  /** From the question for its address until it was logged in. */
+  readonly ms: number;
+}
+
+/** Who sent the message. */
+interface ClientFields {
+  /** IP address. */
+  readonly client: string;
+  /** Who has logged in; undefined for nobody in particular. */
+  readonly user: string | undefined;
+}
+
 interface TokenFields {
   /** Of the token endpoint. */
   readonly host: string;
@@ -225,6 +261,8 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'session.closed': 'debug',
   'hop.connected': 'debug',
   'hop.secured': 'info',
+  'hop.probed': 'debug',
+  'hop.leased': 'debug',
   'hop.stalled': 'warn',
   'hop.insecure': 'warn',
   'hop.refused': 'warn',
@@ -257,3 +295,9 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'process.stopped': 'info',
   'internal.error': 'error',
 };
+
+export const EVENT_NAMES: readonly EventName[] = Object.keys(LEVELS).filter(isEventName);
+
+function isEventName(name: string): name is EventName {
+  return name in LEVELS;
+}

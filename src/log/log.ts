@@ -1,12 +1,15 @@
 /**
  * The log: typed events in, one line each on standard output.
  *
- * Guarantees: an event whose level is off costs one comparison; a reader of standard output that goes away stops
- * nobody; JSON escapes every control character, so that no field can make a second line.
+ * Guarantees: an event whose level is off and that nobody observes costs two comparisons; observers hear of every event,
+ * whatever the level, and one that fails stops nobody; nor does a reader of standard output that goes away; JSON escapes
+ * every control character, so that no field can make a second line.
  */
 import { createLogger, format, transports } from 'winston';
 
+import { describeError } from './describe-error.ts';
 import { LEVELS, type EventName, type Events, type Level } from './events.ts';
+import { watchedBy, type Observer } from './observer.ts';
 
 export type LogFormat = 'json' | 'pretty';
 
@@ -15,10 +18,45 @@ export interface Log {
   emit<E extends EventName>(event: E, fields: Events[E]): void;
 }
 
+/** What its owner has. */
+export interface ObservedLog extends Log {
+  /** Events that somebody hears of. */
+  readonly watched: readonly EventName[];
+  /** Hears of all events from now on. */
+  observe(observer: Observer): void;
+  /** Tells observers alone: the line is written elsewhere. */
+  pass<E extends EventName>(event: E, fields: Events[E]): void;
+}
+
 const RANK: { readonly [L in Level]: number } = { error: 0, warn: 1, info: 2, debug: 3 };
 
 /** A log that writes to standard output. */
-export function openLog(level: Level, lineFormat: LogFormat): Log {
+export function openLog(level: Level, lineFormat: LogFormat): ObservedLog {
+  const write = lineWriter(level, lineFormat);
+  const observers: Observer[] = [];
+  const tell = <E extends EventName>(event: E, fields: Events[E]): void => {
+    for (const observer of observers) {
+      try {
+        observer[event]?.(fields);
+      } catch (error) {
+        write('internal.error', describeError(error));
+      }
+    }
+  };
+  return {
+    get watched() {
+      return watchedBy(observers);
+    },
+    observe: (observer) => void observers.push(observer),
+    pass: tell,
+    emit(event, fields) {
+      if (observers.length > 0) tell(event, fields);
+      write(event, fields);
+    },
+  };
+}
+
+function lineWriter(level: Level, lineFormat: LogFormat): (event: EventName, fields: object) => void {
   // Standard output may be a pipe whose reader has left; a relay does not stop relaying for that.
   process.stdout.on('error', () => undefined);
   const logger = createLogger({
@@ -28,12 +66,9 @@ export function openLog(level: Level, lineFormat: LogFormat): Log {
     transports: [new transports.Console({ forceConsole: false })],
   });
   const line = lineFormat === 'json' ? jsonLine : prettyLine;
-  return {
-    emit(event, fields) {
-      const eventLevel = LEVELS[event];
-      if (RANK[eventLevel] > RANK[level]) return;
-      logger.log(eventLevel, line(eventLevel, event, fields));
-    },
+  return (event, fields) => {
+    const eventLevel = LEVELS[event];
+    if (RANK[eventLevel] <= RANK[level]) logger.log(eventLevel, line(eventLevel, event, fields));
   };
 }
 

@@ -16,14 +16,16 @@ import type { RefusalHint } from '../upstream/target.ts';
 import type { Delivering } from './delivering.ts';
 import { failureReply, INTERNAL_ERROR, mirrored } from './failure-reply.ts';
 import { hintFor, withHint } from './refusal-hint.ts';
-import { refuse, type Answer, type TransactionIds } from './refuse.ts';
+import { refuse, type Answer, type MessageSource, type TransactionIds } from './refuse.ts';
 import type { RelayContext } from './relay-context.ts';
 import type { Route } from './routes.ts';
+import { TimedBody } from './timed-body.ts';
 
 /** One transaction: its session, its id, what MAIL says, and where it goes. */
 export interface DeliveryOrder {
   readonly sid: string;
   readonly tid: string;
+  readonly source: MessageSource;
   /** Of MAIL, as it goes up. */
   readonly argument: PathArgument;
   readonly route: Route;
@@ -39,15 +41,19 @@ export class Delivery implements Delivering {
   readonly #order: DeliveryOrder;
   readonly #began = performance.now();
   readonly #envelope: Envelope;
+  readonly #waitMs: number;
   #recipients = 0;
   readonly #limits = new RecipientLimits();
   /** Set once: the answer to whatever is still asked of this transaction. */
   #outcome: Answer | undefined;
+  #body: TimedBody | undefined;
 
-  private constructor(context: RelayContext, order: DeliveryOrder, envelope: Envelope) {
+  /** @param askedAt for a hop, performance.now() */
+  private constructor(context: RelayContext, order: DeliveryOrder, envelope: Envelope, askedAt: number) {
     this.#context = context;
     this.#order = order;
     this.#envelope = envelope;
+    this.#waitMs = Math.round(this.#began - askedAt);
     context.log.emit('transaction.started', this.ids);
   }
 
@@ -59,8 +65,9 @@ export class Delivery implements Delivering {
   static async begin(context: RelayContext, order: DeliveryOrder): Promise<Delivery> {
     const { pool, log, requireTls } = context;
     const { targets } = order.route;
+    const askedAt = performance.now();
     const envelope = await Envelope.begin(pool, log, { ...order, targets, requireTls });
-    return new Delivery(context, order, envelope);
+    return new Delivery(context, order, envelope, askedAt);
   }
 
   get ids(): TransactionIds & { readonly hid: string } {
@@ -116,7 +123,8 @@ export class Delivery implements Delivering {
   async data(): Promise<Body | Answer> {
     if (this.#outcome !== undefined) return this.#outcome;
     try {
-      return await this.#envelope.data();
+      this.#body = new TimedBody(await this.#envelope.data());
+      return this.#body;
     } catch (error) {
       return this.fail(error);
     }
@@ -124,8 +132,16 @@ export class Delivery implements Delivering {
 
   delivered(reply: Reply, octets: number): Reply {
     this.#outcome = { reply: mirrored(reply) };
-    const delivered = { reply: replyText(reply), recipients: this.#recipients, octets, ms: this.#ms };
-    this.#context.log.emit('transaction.delivered', { ...this.ids, ...delivered });
+    this.#context.log.emit('transaction.delivered', {
+      ...this.ids,
+      ...this.#order.source,
+      reply: replyText(reply),
+      recipients: this.#recipients,
+      octets,
+      waitMs: this.#waitMs,
+      ...(this.#body?.times ?? { contentMs: 0, verdictMs: 0 }),
+      ms: this.#ms,
+    });
     void this.#envelope.giveBack();
     return this.#outcome.reply;
   }
@@ -133,17 +149,18 @@ export class Delivery implements Delivering {
   async abandon(octets?: number): Promise<void> {
     if (this.#outcome !== undefined) return;
     this.#outcome = { reply: INTERNAL_ERROR }; // nobody is there to hear it
+    const { source } = this.#order;
     if (octets !== undefined)
-      this.#context.log.emit('transaction.abandoned', { ...this.ids, octets, ms: this.#ms });
+      this.#context.log.emit('transaction.abandoned', { ...this.ids, ...source, octets, ms: this.#ms });
     await this.#envelope.giveBack();
   }
 
   fail(error: unknown, octets?: number): Answer {
     if (this.#outcome !== undefined) return this.#outcome;
     const { ids } = this;
-    const { argument, route } = this.#order;
+    const { argument, route, source } = this.#order;
     const { hints } = this.#envelope.lease.target;
-    const refused = { ids, argument, route, hints, octets, ms: this.#ms };
+    const refused = { ids, source, argument, route, hints, octets, ms: this.#ms };
     this.#outcome = refuse(error, refused, this.#context);
     void this.#envelope.giveBack(error instanceof RelayError ? error.failure : undefined);
     return this.#outcome;

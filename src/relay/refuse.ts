@@ -37,9 +37,18 @@ export interface TransactionIds {
   readonly hid: string | undefined;
 }
 
+/** Who sent a message. */
+export interface MessageSource {
+  /** IP address. */
+  readonly client: string;
+  /** Who has logged in; undefined for nobody in particular. */
+  readonly user: string | undefined;
+}
+
 /** The transaction that failed. */
 export interface Refused {
   readonly ids: TransactionIds;
+  readonly source: MessageSource;
   /** Of MAIL. */
   readonly argument: PathArgument;
   /** Where it was to go, if that was known. */
@@ -68,9 +77,10 @@ export function refuse(error: unknown, refused: Refused, { log, onTlsFailure, sp
   return { reply, failure };
 }
 
-function report(failure: Failure, reply: Reply, { ids, octets = 0, ms }: Refused, log: Log): void {
+function report(failure: Failure, reply: Reply, { ids, source, octets = 0, ms }: Refused, log: Log): void {
   if (failure.kind === 'outcome-unknown')
-    return log.emit('transaction.unknown', { ...ids, reason: failure.reason, octets, ms });
+    return log.emit('transaction.unknown', { ...ids, ...source, reason: failure.reason, octets, ms });
   const phase = 'phase' in failure ? failure.phase : 'none';
-  log.emit('transaction.refused', { ...ids, failure: failure.kind, phase, reply: replyText(reply), ms });
+  const words = { failure: failure.kind, phase, reply: replyText(reply) } as const;
+  log.emit('transaction.refused', { ...ids, ...source, ...words, ms });
 }

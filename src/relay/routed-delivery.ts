@@ -13,7 +13,7 @@ import type { Delivering } from './delivering.ts';
 import { Delivery, type DeliveryOrder } from './delivery.ts';
 import { INTERNAL_ERROR } from './failure-reply.ts';
 import { hintsOf } from './refusal-hint.ts';
-import { refuse, type Answer } from './refuse.ts';
+import { refuse, type Answer, type MessageSource } from './refuse.ts';
 import type { RelayContext } from './relay-context.ts';
 import { isRefusal, type RecipientRoutes, type Route, type RouteRefusal } from './routes.ts';
 import { SpoolingDelivery } from './spooling-delivery.ts';
@@ -31,6 +31,7 @@ const OTHER_UPSTREAM = ownReply(
 /** What MAIL says, and who is to know of its end. */
 export interface Beginning {
   readonly sid: string;
+  readonly source: MessageSource;
   /** As it goes up. */
   readonly argument: PathArgument;
   /** Aborts when the client is gone. */
@@ -153,9 +154,9 @@ export class RoutedDelivery {
 
   /** The reply when no delivery could begin. */
   #refuse(error: unknown, route?: Route): Reply {
-    const { argument } = this.#beginning;
+    const { argument, source } = this.#beginning;
     const hints = hintsOf(route?.targets ?? []);
-    const refused = { ids: this.#ids, argument, route, hints, ms: 0 };
+    const refused = { ids: this.#ids, source, argument, route, hints, ms: 0 };
     return refuse(error, refused, this.#context).reply;
   }
 

@@ -14,7 +14,7 @@ import { asksRequireTls, declaredOctets, hasValidValues } from '../upstream/para
 import type { Target } from '../upstream/target.ts';
 import { failureReply, INTERNAL_ERROR } from './failure-reply.ts';
 import { offeredKeywords } from './offer.ts';
-import { refuse } from './refuse.ts';
+import { refuse, type MessageSource } from './refuse.ts';
 import type { RelayContext } from './relay-context.ts';
 import { RoutedDelivery } from './routed-delivery.ts';
 import { RouteTable } from './routes.ts';
@@ -177,6 +177,10 @@ export class RelaySession {
     return this.#ownRoutes ?? this.#context.routes;
   }
 
+  get #source(): MessageSource {
+    return { client: this.#client, user: this.user };
+  }
+
   /** What can be said about MAIL without a hop. */
   #judge(argument: PathArgument, isTls: boolean): Reply | undefined {
     const { maxOctets, onTlsFailure } = this.#context;
@@ -196,7 +200,7 @@ export class RelaySession {
       return this.#context.addresses.sender(argument);
     } catch (error) {
       const ids = { sid: this.sid, tid: newId(), hid: undefined };
-      return refuse(error, { ids, argument, ms: 0 }, this.#context).reply;
+      return refuse(error, { ids, source: this.#source, argument, ms: 0 }, this.#context).reply;
     }
   }
 
@@ -217,7 +221,8 @@ export class RelaySession {
   async #begin(argument: PathArgument, sender: string): Promise<Reply> {
     const routes = this.#routes.forMessage({ client: this.#client, user: this.user, sender });
     const { signal } = this.#gone;
-    const delivery = new RoutedDelivery(this.#context, routes, { sid: this.sid, argument, signal });
+    const beginning = { sid: this.sid, source: this.#source, argument, signal };
+    const delivery = new RoutedDelivery(this.#context, routes, beginning);
     this.#isBeginning = true;
     const reply = await delivery.begin().finally(() => (this.#isBeginning = false));
     if (!isMailAccepted(reply)) return reply;

@@ -100,8 +100,9 @@ export class SpoolingDelivery implements Delivering {
     if (first === undefined) return told;
     const { kind: failure } = first.failure;
     const recipients = this.#waiting.length;
-    const { sid, tid } = this.#order;
-    this.#context.log.emit('message.spooled', { sid, tid, failure, recipients, octets, ms: this.#ms });
+    const { sid, tid, source } = this.#order;
+    const kept = { failure, recipients, octets, ms: this.#ms };
+    this.#context.log.emit('message.spooled', { sid, tid, ...source, ...kept });
     return reply;
   }
 
@@ -109,8 +110,8 @@ export class SpoolingDelivery implements Delivering {
     this.#isOver = true;
     this.#draft?.discard();
     if (this.#upstream !== undefined) return this.#upstream.fail(error, octets);
-    const { argument, route } = this.#order;
-    const refused = { ids: this.ids, argument, route, octets, ms: this.#ms };
+    const { argument, route, source } = this.#order;
+    const refused = { ids: this.ids, source, argument, route, octets, ms: this.#ms };
     return refuse(error, refused, this.#context);
   }
 
@@ -119,8 +120,9 @@ export class SpoolingDelivery implements Delivering {
     this.#isOver = true;
     this.#draft?.discard();
     if (this.#upstream !== undefined) return this.#upstream.abandon(octets);
+    const { source } = this.#order;
     if (octets !== undefined)
-      this.#context.log.emit('transaction.abandoned', { ...this.ids, octets, ms: this.#ms });
+      this.#context.log.emit('transaction.abandoned', { ...this.ids, ...source, octets, ms: this.#ms });
   }
 
   /** Content goes up where the upstream has accepted somebody. @returns undefined when it is for the draft alone */

@@ -28,6 +28,10 @@ export interface TlsEvidence extends Negotiated {
   readonly name: string;
   /** SHA-256 of the certificate, hexadecimal with colons. */
   readonly fingerprint: string;
+  /** Until when the certificate counts, as RFC 3339 writes it. */
+  readonly notAfter: string;
+  /** How long the handshake took. */
+  readonly handshakeMs: number;
 }
 
 export class VerifiedTls {
@@ -65,6 +69,7 @@ export class VerifiedTls {
   ): Promise<VerifiedTls> {
     const [reference] = identity.references;
     const name = identifierText(reference);
+    const began = performance.now();
     try {
       const tls = connect({
         socket,
@@ -76,7 +81,12 @@ export class VerifiedTls {
         ...(reference.kind === 'dns' ? { servername: name } : {}),
         checkServerIdentity: () => undefined, // Node's accepts a CN; `verify` below asks the subjectAltName only
       });
-      return await handshakeEnd(tls, socket, patience, () => new VerifiedTls(tls, verify(tls, identity)));
+      return await handshakeEnd(
+        tls,
+        socket,
+        patience,
+        () => new VerifiedTls(tls, verify(tls, identity, began)),
+      );
     } catch (error) {
       throw asTlsFailure(error);
     }
@@ -98,8 +108,8 @@ function contextFor(proof: Proof, trust: Trust): SecureContext {
   return proof.by === 'dane-ta' ? trust.only(proof.anchor) : trust.anchored;
 }
 
-/** @throws {HandshakeError} when the peer did not give the proof */
-function verify(tls: TLSSocket, { references, proof }: PeerIdentity): Verified {
+/** @param began performance.now() @throws {HandshakeError} when the peer did not give the proof */
+function verify(tls: TLSSocket, { references, proof }: PeerIdentity, began: number): Verified {
   const chain = sentChain(tls);
   const [certificate] = chain;
   if (certificate === undefined) throw new HandshakeError('no-certificate');
@@ -128,6 +138,8 @@ function verify(tls: TLSSocket, { references, proof }: PeerIdentity): Verified {
     name: identifierText(references[0]),
     ...negotiated(tls),
     fingerprint: certificate.fingerprint256,
+    notAfter: certificate.validToDate.toISOString(),
+    handshakeMs: Math.round(performance.now() - began),
   };
   return { certificate, evidence };
 }

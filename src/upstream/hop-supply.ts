@@ -45,6 +45,14 @@ export interface SupplySurroundings {
   readonly onAlive: (hop: PooledHop) => void;
 }
 
+export interface HopCounts {
+  readonly idle: number;
+  readonly leased: number;
+  readonly opening: number;
+  /** Transactions that wait for one. */
+  readonly waiting: number;
+}
+
 export class HopSupply {
   readonly target: Target;
   readonly #around: SupplySurroundings;
@@ -94,6 +102,11 @@ export class HopSupply {
   /** How many messages may begin in any minute. */
   get messagesPerMinute(): number {
     return this.#limits.messagesPerMinute;
+  }
+
+  get counts(): HopCounts {
+    const [idle, leased, opening] = [this.#idle.length, this.#leased.size, this.#opening];
+    return { idle, leased, opening, waiting: this.#waiting.length };
   }
 
   /** Whether nobody has, or waits for, a hop of it. */
@@ -254,7 +267,8 @@ export class HopSupply {
   #open(): void {
     this.#opening += 1;
     const begun = performance.now();
-    void this.#around.opener.open(this.target, this.#budgetMs).then(
+    const isProbe = this.#waiting.isProbing && this.#spare === 0;
+    void this.#around.opener.open(this.target, { budgetMs: this.#budgetMs, isProbe }).then(
       (opened) => this.#succeeded(opened, begun),
       (error: unknown) => this.#failed(error, begun),
     );

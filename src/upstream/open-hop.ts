@@ -14,6 +14,13 @@ import { reportFailure } from './report-failure.ts';
 import type { Target } from './target.ts';
 import { waysTo, wayText, type Way } from './way.ts';
 
+export interface OpeningOrder {
+  /** How long it may take, milliseconds. */
+  readonly budgetMs?: number | undefined;
+  /** Whether it is only to be seen that it can be opened. */
+  readonly isProbe?: boolean | undefined;
+}
+
 /** Opens hops; remembers for each target which way worked. */
 export class HopOpener {
   readonly #around: HopSurroundings;
@@ -29,12 +36,12 @@ export class HopOpener {
   }
 
   /** @throws {RelayError} why there is no hop; logged already */
-  async open(target: Target, budgetMs = this.connectMs): Promise<OpenHop> {
+  async open(target: Target, { budgetMs = this.connectMs, isProbe }: OpeningOrder = {}): Promise<OpenHop> {
     using deadline = new Deadline(budgetMs);
     const ways = await this.#waysTo(target, deadline.signal);
     const opened = await firstToOpen(
       ways,
-      async (way, race) => new WayOpener(target, way, this.#around, deadline, race).open(),
+      async (way, race) => new WayOpener(target, way, this.#around, deadline, race).open(isProbe),
       (late) => void late.hop.quit(),
     );
     this.#worked.set(target, idOf(opened.way));

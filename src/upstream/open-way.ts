@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 
+import type { Events } from '../log/events.ts';
 import type { Log } from '../log/log.ts';
 import { newId } from '../log/id.ts';
 import { RelayError } from '../protocol/failure.ts';
@@ -31,6 +32,8 @@ export interface OpenHop {
   readonly target: Target;
   readonly way: Way;
   readonly hop: SecuredHop;
+  /** What the log says of it when it serves, where that was not said yet. */
+  readonly untold?: Events['hop.probed'] | undefined;
 }
 
 /** What all hops share. */
@@ -68,14 +71,17 @@ export class WayOpener {
     this.#trust = around.stalls.has(target) ? (trust.classical ?? trust) : trust;
   }
 
-  /** @throws {RelayError} why there is no hop; logged already */
-  async open(): Promise<OpenHop> {
+  /** @param isProbe then it is not said that it was secured @throws {RelayError} why there is no hop; logged already */
+  async open(isProbe = false): Promise<OpenHop> {
     try {
       const located = await locate(this.#target, this.#way, this.#around.names, this.#signal);
       const hop = await this.#secure(located);
       const mechanism = hop.mechanism ?? 'none';
-      this.#around.log.emit('hop.secured', { ...this.#ids, ...hop.evidence, mechanism, ms: this.#ms });
-      return { hid: this.#hid, target: this.#target, way: this.#way, hop };
+      const secured = { ...this.#ids, ...hop.evidence, mechanism, ms: this.#ms };
+      if (isProbe) this.#around.log.emit('hop.probed', secured);
+      else this.#around.log.emit('hop.secured', { ...secured, probed: false });
+      const untold = isProbe ? secured : undefined;
+      return { hid: this.#hid, target: this.#target, way: this.#way, hop, untold };
     } catch (error) {
       if (error instanceof RelayError && !this.#race.givenUp.aborted)
         reportFailure(this.#around.log, { ...this.#ids, address: this.#address }, error.failure);

@@ -9,7 +9,7 @@ import type { Capabilities } from '../protocol/capabilities.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import { OwnCaps, type Caps } from './caps.ts';
 import type { HopLimits } from './habits.ts';
-import { HopSupply, type SupplySurroundings } from './hop-supply.ts';
+import { HopSupply, type HopCounts, type SupplySurroundings } from './hop-supply.ts';
 import { mostTelling } from './most-telling.ts';
 import type { HopOpener } from './open-hop.ts';
 import { Pace } from './pace.ts';
@@ -17,6 +17,7 @@ import type { PooledHop } from './pooled-hop.ts';
 import { reportFailover } from './report-failure.ts';
 import type { Place, Target } from './target.ts';
 import type { Need } from './waiting-line.ts';
+import { wayText } from './way.ts';
 
 /** How often hops are looked after. */
 const TEND_MS = 1_000;
@@ -88,7 +89,9 @@ export class HopPool {
     for (const [index, supply] of supplies.entries()) {
       try {
         const share = (end - performance.now()) / (supplies.length - index);
+        const asked = performance.now();
         const lease = await this.#leaseInTurn(supply, wanted, Math.max(1, share));
+        this.#tellLease(lease, wanted, asked);
         if (supplies.length > 1) this.#tellFailover(wanted.targets, lease);
         return lease;
       } catch (error) {
@@ -162,6 +165,14 @@ export class HopPool {
     }
   }
 
+  /** Of all targets together. */
+  get counts(): HopCounts {
+    const sum = { idle: 0, leased: 0, opening: 0, waiting: 0 };
+    for (const { counts } of this.#supplies.values())
+      for (const state of ['idle', 'leased', 'opening', 'waiting'] as const) sum[state] += counts[state];
+    return sum;
+  }
+
   get #leased(): readonly PooledHop[] {
     return [...this.#supplies.values()].flatMap((supply) => [...supply.leased]);
   }
@@ -173,6 +184,17 @@ export class HopPool {
     if (this.#retired.has(target)) supply.retire();
     this.#supplies.set(target, supply);
     return supply;
+  }
+
+  /** @param asked performance.now() */
+  #tellLease(lease: Lease, { isProbe }: Wanted, asked: number): void {
+    const { log } = this.#around;
+    if (lease.untold !== undefined && isProbe !== true) {
+      log.emit('hop.secured', { ...lease.untold, probed: true });
+      lease.untold = undefined;
+    }
+    const waitMs = Math.round(performance.now() - asked);
+    log.emit('hop.leased', { hid: lease.hid, ...wayText(lease.way), reused: lease.isReused, waitMs });
   }
 
   /** Once for each time that an upstream fails, however many messages pass it over. */

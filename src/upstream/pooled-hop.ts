@@ -15,6 +15,7 @@ export class PooledHop implements OpenHop {
   readonly target: Target;
   readonly way: Way;
   readonly hop: SecuredHop;
+  untold: OpenHop['untold'];
   /** Whether it has served or lain idle: its connection may have died unnoticed. */
   isReused = false;
   /** Whether it is being recovered. */
@@ -25,11 +26,12 @@ export class PooledHop implements OpenHop {
   #idleSince = this.openedAt;
 
   /** @param maxAgeMs milliseconds from now */
-  constructor({ hid, target, way, hop }: OpenHop, maxAgeMs: number) {
+  constructor({ hid, target, way, hop, untold }: OpenHop, maxAgeMs: number) {
     this.hid = hid;
     this.target = target;
     this.way = way;
     this.hop = hop;
+    this.untold = untold;
     this.#bestBefore = this.openedAt + maxAgeMs * (1 - AGE_SPREAD * Math.random());
   }
 

@@ -12,6 +12,8 @@ export interface Need {
   readonly extension?: Extension | undefined;
   /** Not one that has served before: such a one was found dead. */
   readonly isFresh?: boolean | undefined;
+  /** Whether it is needed only to see that there is one. */
+  readonly isProbe?: boolean | undefined;
   /** Aborts when nobody needs it any more. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,6 +32,11 @@ export class WaitingLine {
 
   get length(): number {
     return this.#line.length;
+  }
+
+  /** Whether all of them only want to see that there is a hop. */
+  get isProbing(): boolean {
+    return this.#line.length > 0 && this.#line.every(({ need }) => need.isProbe === true);
   }
 
   /**

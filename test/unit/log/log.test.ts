@@ -33,3 +33,24 @@ for (const [how, end, status] of [
     assert.deepEqual(said.lines, status === 70 ? ['before', 'last'] : ['before']);
   });
 }
+
+test('lets observers hear of what its level leaves out, and of what happened elsewhere', () => {
+  const { lines } = printed(`
+    log.observe({ 'session.opened': ({ sid }) => process.stdout.write('heard ' + sid + '\\n') });
+    log.emit('session.opened', { sid: 's1', client: '127.0.0.1', tls: false });
+    log.pass('session.opened', { sid: 's2', client: '127.0.0.1', tls: false });
+    process.stdout.write(log.watched.join() + '\\n');
+  `);
+  assert.deepEqual(lines, ['heard s1', 'heard s2', 'session.opened']);
+});
+
+test('goes on when an observer fails, and tells of it', () => {
+  const { lines, status } = printed(`
+    log.observe({ 'process.stopping': () => { throw new TypeError('a mistake') } });
+    log.observe({ 'process.stopping': () => process.stdout.write('heard\\n') });
+    say('after');
+  `);
+  assert.match(lines[0] ?? '', /"event":"internal.error","name":"TypeError","text":"a mistake"/);
+  assert.deepEqual(lines.slice(1), ['heard', 'after']);
+  assert.equal(status, 0);
+});
