@@ -1,15 +1,15 @@
 /**
- * Health over HTTP: `/livez` (the process answers) and `/readyz` (a hop to the upstream was secured lately, or can be).
+ * The admin listener: pages over HTTP.
  *
  * Guarantees: answers only to a Host that names loopback or the address it listens on, so that a page in a browser
- * cannot ask by a name of its own (DNS rebinding); tells words of ours, never text from an upstream.
+ * cannot ask by a name of its own (DNS rebinding).
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 import { describeError } from '../log/describe-error.ts';
 import type { Log } from '../log/log.ts';
-import type { Readiness } from './health.ts';
+import { jsonPage, type Page, type Pages } from './page.ts';
 
 export interface AdminAddress {
   readonly host: string;
@@ -20,12 +20,12 @@ export interface AdminAddress {
 export class AdminListener {
   readonly #server: Server;
   readonly #address: AdminAddress;
-  readonly #readiness: Readiness;
+  readonly #pages: Pages;
   readonly #log: Log;
 
-  constructor(address: AdminAddress, readiness: Readiness, log: Log) {
+  constructor(address: AdminAddress, pages: Pages, log: Log) {
     this.#address = address;
-    this.#readiness = readiness;
+    this.#pages = pages;
     this.#log = log;
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
@@ -47,22 +47,21 @@ export class AdminListener {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, body } = await this.#judge(request).catch((error: unknown) => {
+    const { status, contentType, text } = await this.#judge(request).catch((error: unknown) => {
       this.#log.emit('internal.error', describeError(error));
-      return { status: 500, body: { error: 'see the log' } };
+      return jsonPage(500, { error: 'see the log' });
     });
-    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-    response.end(`${JSON.stringify(body)}\n`);
+    response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' });
+    response.end(text);
   }
 
-  async #judge({ method, url, headers }: IncomingMessage): Promise<{ status: number; body: object }> {
-    if (!this.#isOwnName(headers.host ?? ''))
-      return { status: 421, body: { error: 'not a name of this listener' } };
-    if (method !== 'GET' && method !== 'HEAD') return { status: 405, body: { error: 'GET only' } };
-    if (url === '/livez') return { status: 200, body: { alive: true } };
-    if (url !== '/readyz') return { status: 404, body: { error: 'there are /livez and /readyz' } };
-    const health = await this.#readiness.ask();
-    return { status: health.ready ? 200 : 503, body: health };
+  async #judge({ method, url = '', headers }: IncomingMessage): Promise<Page> {
+    if (!this.#isOwnName(headers.host ?? '')) return jsonPage(421, { error: 'not a name of this listener' });
+    if (method !== 'GET' && method !== 'HEAD') return jsonPage(405, { error: 'GET only' });
+    const make = this.#pages.get(url);
+    if (make === undefined)
+      return jsonPage(404, { error: `there are ${[...this.#pages.keys()].join(', ')}` });
+    return make();
   }
 
   #isOwnName(hostHeader: string): boolean {

@@ -48,7 +48,7 @@ export class HealthProbe implements Readiness {
   async #probe(): Promise<Health> {
     try {
       await this.#pool.giveBack(
-        await this.#pool.lease({ targets: this.#targets(), isFresh: true, isTrial: true }),
+        await this.#pool.lease({ targets: this.#targets(), isFresh: true, isTrial: true, isProbe: true }),
       );
       return { ready: true };
     } catch (error) {

@@ -11,6 +11,8 @@ import { Listener, type Address, type ListenerIdentity, type ListenerOptions } f
 import type { SharedBounds } from '../listener/session-bounds.ts';
 import type { Log } from '../log/log.ts';
 import { errorCode } from '../protocol/error-code.ts';
+import type { Measured } from '../metrics/measured-metrics.ts';
+import { measureProcess, type RelayMeasures } from '../metrics/process-measures.ts';
 import { HEADERS_OCTETS } from '../protocol/limits.ts';
 import { AddressPolicy } from '../relay/address-policy.ts';
 import { MemoryBudget } from '../relay/memory-budget.ts';
@@ -35,6 +37,7 @@ export const GRACE_MS = 25_000;
 /** What `serve` starts and stops: a relay in this process, or workers. */
 export interface Relaying {
   readonly health: Readiness;
+  measure(): Promise<Measured>;
   /** Resolves when clients are served. @returns the exit code if they cannot be; the reason is told by then */
   start(): Promise<number | undefined>;
   /**
@@ -118,6 +121,16 @@ export class Relay implements Relaying {
   /** Where it listens, once it does. */
   get addresses(): readonly ListeningAddress[] {
     return this.#listeners.map(({ listener, tls }) => ({ ...listener.address, tls }));
+  }
+
+  async measure(): Promise<Measured> {
+    const own = await this.measureAlone();
+    return { relays: [own], processes: [{ name: 'main', measures: own.process }] };
+  }
+
+  async measureAlone(): Promise<RelayMeasures> {
+    const [process, spool] = await Promise.all([measureProcess(), this.#spool?.measure()]);
+    return { process, hops: this.#pool.counts, spool };
   }
 
   async start(): Promise<number | undefined> {

@@ -4,10 +4,13 @@
 import cluster from 'node:cluster';
 
 import { AdminListener } from '../admin/admin-listener.ts';
+import { healthPages } from '../admin/health-pages.ts';
+import type { Page, Pages } from '../admin/page.ts';
 import type { Settings } from '../config/settings.ts';
 import { supervisorIn } from '../config/supervisor.ts';
 import { packageVersion } from '../config/version.ts';
-import { openLog, type Log } from '../log/log.ts';
+import { openLog, type ObservedLog } from '../log/log.ts';
+import { RelayMetrics } from '../metrics/relay-metrics.ts';
 import { dieOnMistakes } from './die-on-mistakes.ts';
 import { EXIT, printProblems } from './exit.ts';
 import { lastLinesWritten } from './last-lines.ts';
@@ -53,8 +56,24 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
   return EXIT.ok;
 }
 
-function adminOf({ adminListen }: Settings, { health }: Relaying, log: Log): AdminListener | undefined {
-  return adminListen === undefined ? undefined : new AdminListener(adminListen, health, log);
+function adminOf({ adminListen }: Settings, relay: Relaying, log: ObservedLog): AdminListener | undefined {
+  if (adminListen === undefined) return undefined;
+  return new AdminListener(
+    adminListen,
+    new Map([...healthPages(relay.health), ...metricsPages(relay, log)]),
+    log,
+  );
+}
+
+function metricsPages(relay: Relaying, log: ObservedLog): Pages {
+  const metrics = new RelayMetrics(packageVersion());
+  log.observe(metrics.observer);
+  const page = async (): Promise<Page> => ({
+    status: 200,
+    contentType: metrics.contentType,
+    text: await metrics.text(await relay.measure()),
+  });
+  return new Map([['/metrics', page]]);
 }
 
 /** @returns the exit code if it could not start */

@@ -5,16 +5,22 @@
  */
 import type { Health } from '../admin/health.ts';
 import type { Problem } from '../config/environment.ts';
+import type { Happening } from '../log/observer.ts';
+import type { EventName } from '../log/events.ts';
+import type { RelayMeasures } from '../metrics/process-measures.ts';
 import type { ListenFailure, ListeningAddress } from './relay.ts';
 
 /** From the primary to a worker. */
 export type Order =
-  /** `worker`: its number, from 1. */
-  { readonly kind: 'start'; readonly worker: number } | { readonly kind: 'stop' } | (Question & Numbered);
+  /** `worker`: its number, from 1. `watched`: the events that the primary is to hear of. */
+  | { readonly kind: 'start'; readonly worker: number; readonly watched: readonly EventName[] }
+  | { readonly kind: 'stop' }
+  | (Question & Numbered);
 
 /** What is answered. */
 export type Question =
   | { readonly kind: 'tell-health'; readonly mayProbe: boolean }
+  | { readonly kind: 'measure' }
   /** Reads the configuration anew, and changes nothing yet. */
   | { readonly kind: 'prepare' }
   /** Takes what it has prepared. */
@@ -23,6 +29,7 @@ export type Question =
 export type Answer =
   /** `health`: undefined when it is not known without a probe. */
   | { readonly kind: 'health'; readonly health?: Health | undefined }
+  | { readonly kind: 'measured'; readonly measures: RelayMeasures }
   /** None when all is well. */
   | { readonly kind: 'prepared'; readonly problems: readonly Problem[] }
   | { readonly kind: 'taken' };
@@ -39,12 +46,15 @@ export type Report =
   | { readonly kind: 'started'; readonly addresses: readonly ListeningAddress[] }
   | { readonly kind: 'not-started'; readonly failures: readonly ListenFailure[] }
   | (Answer & Numbered)
+  /** What happened, in that order. */
+  | { readonly kind: 'happened'; readonly events: readonly Happening[] }
   | { readonly kind: 'stopped'; readonly forced: number };
 
 const ORDERS: readonly string[] = [
   'start',
   'stop',
   'tell-health',
+  'measure',
   'prepare',
   'take',
 ] satisfies readonly Order['kind'][];
@@ -53,6 +63,8 @@ const REPORTS: readonly string[] = [
   'started',
   'not-started',
   'health',
+  'measured',
+  'happened',
   'prepared',
   'taken',
   'stopped',

@@ -8,6 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Health } from '../admin/health.ts';
 import type { Problem } from '../config/environment.ts';
+import type { ObservedLog } from '../log/log.ts';
+import type { RelayMeasures } from '../metrics/process-measures.ts';
 import { LAST_LINES_MS } from './last-lines.ts';
 import type { LineMerger } from './line-merger.ts';
 import type { ListenFailure, ListeningAddress } from './relay.ts';
@@ -32,15 +34,20 @@ export class WorkerProcess {
   /** Transactions that its stop cut off. */
   forced = 0;
   readonly #worker: Worker;
+  readonly #log: ObservedLog;
   readonly #began = performance.now();
   readonly #settle: (outcome: StartOutcome) => void;
   readonly #asked = new Map<number, (answer: Answer | undefined) => void>();
   #questions = 0;
 
-  /** @throws {Error} when the system has no process to give */
-  constructor(number: number, output: LineMerger) {
+  /**
+   * @param log whose observers hear of what happens there
+   * @throws {Error} when the system has no process to give
+   */
+  constructor(number: number, output: LineMerger, log: ObservedLog) {
     const outcome = Promise.withResolvers<StartOutcome>();
     this.number = number;
+    this.#log = log;
     this.outcome = outcome.promise;
     this.#settle = outcome.resolve;
     this.#worker = cluster.fork();
@@ -76,6 +83,12 @@ export class WorkerProcess {
     return answer?.kind === 'health' ? { health: answer.health } : undefined;
   }
 
+  /** @returns undefined when the answer does not come in time */
+  async measure(withinMs: number): Promise<RelayMeasures | undefined> {
+    const answer = await this.#ask({ kind: 'measure' }, withinMs);
+    return answer?.kind === 'measured' ? answer.measures : undefined;
+  }
+
   /** @returns what is wrong with the configuration; undefined when no answer comes */
   async prepare(withinMs: number): Promise<readonly Problem[] | undefined> {
     const answer = await this.#ask({ kind: 'prepare' }, withinMs);
@@ -103,7 +116,10 @@ export class WorkerProcess {
   }
 
   #hear(report: Report): void {
-    if (report.kind === 'ready') this.#tell({ kind: 'start', worker: this.number });
+    const { watched } = this.#log;
+    if (report.kind === 'ready') this.#tell({ kind: 'start', worker: this.number, watched });
+    else if (report.kind === 'happened')
+      for (const { event, fields } of report.events) this.#log.pass(event, fields);
     else if ('id' in report) this.#asked.get(report.id)?.(report);
     else if (report.kind === 'stopped') this.forced = report.forced;
     else {

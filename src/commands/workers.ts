@@ -11,7 +11,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Readiness } from '../admin/health.ts';
 import { SharedHealth, type HealthMember } from '../admin/shared-health.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Log } from '../log/log.ts';
+import type { ObservedLog } from '../log/log.ts';
+import type { Measured } from '../metrics/measured-metrics.ts';
+import { measureProcess } from '../metrics/process-measures.ts';
 import { EXIT } from './exit.ts';
 import { LineMerger } from './line-merger.ts';
 import {
@@ -30,6 +32,8 @@ import { restMs, shortLives } from './worker-share.ts';
 const STUCK_MS = 2_000;
 /** For what a worker knows without asking the upstream. */
 const ANSWER_MS = 250;
+/** For what it has to look up. */
+const MEASURE_MS = 2_000;
 /** For reading and checking all files: one that takes longer is stuck. */
 const PREPARE_MS = 30_000;
 /** A probe's own failure says more than that it did not end. */
@@ -52,7 +56,7 @@ const PATIENCE: Patience = { pulseMs: 5_000, mostUnanswered: 6 };
 export class Workers implements Relaying {
   readonly health: Readiness;
   readonly #settings: Settings;
-  readonly #log: Log;
+  readonly #log: ObservedLog;
   readonly #output = new LineMerger(process.stdout);
   /** By number; of an ended one until it is replaced. */
   readonly #workers = new Map<number, WorkerProcess>();
@@ -60,7 +64,7 @@ export class Workers implements Relaying {
   readonly #patience: Patience;
   #addresses: readonly ListeningAddress[] = [];
 
-  constructor(settings: Settings, log: Log, patience = PATIENCE) {
+  constructor(settings: Settings, log: ObservedLog, patience = PATIENCE) {
     this.#settings = settings;
     this.#log = log;
     this.#patience = patience;
@@ -102,6 +106,17 @@ export class Workers implements Relaying {
     };
   }
 
+  async measure(): Promise<Measured> {
+    const workers = [...this.#workers.values()];
+    const measured = workers.map(async (worker) => {
+      const measures = await worker.measure(MEASURE_MS);
+      return measures === undefined ? [] : [{ name: String(worker.number), ...measures }];
+    });
+    const relays = (await Promise.all(measured)).flat();
+    const processes = relays.map((relay) => ({ name: relay.name, measures: relay.process }));
+    return { relays, processes: [{ name: 'main', measures: await measureProcess() }, ...processes] };
+  }
+
   async stop(): Promise<number> {
     this.#stopping.abort();
     const workers = [...this.#workers.values()];
@@ -125,7 +140,7 @@ export class Workers implements Relaying {
   }
 
   #fork(number: number): WorkerProcess {
-    const worker = new WorkerProcess(number, this.#output);
+    const worker = new WorkerProcess(number, this.#output, this.#log);
     this.#workers.set(number, worker);
     void worker.outcome.then((outcome) => {
       if (outcome.kind === 'started') {

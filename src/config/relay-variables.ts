@@ -120,7 +120,7 @@ export const RELAY_VARIABLES = {
     {
       form: '`host:port`',
       meaning:
-        'Where health is told over HTTP, on loopback only: `/livez`, and `/readyz` (200 when a hop was secured in the last minute or can be now, else 503 and the reason). Off when not set.',
+        'Where health and metrics are told over HTTP, on loopback only: `/livez`, `/readyz` (200 when a hop was secured in the last minute or can be now, else 503 and the reason) and `/metrics` for Prometheus. Off when not set.',
     },
     (variable) => variable.asAddress(),
   ),

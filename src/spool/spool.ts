@@ -4,12 +4,13 @@
  * Guarantees: a message that `keep` has taken is delivered, returned to its sender, or still here, whatever happens to this
  * process.
  */
-import type { Failure } from '../protocol/failure.ts';
+import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import type { Draft } from './draft.ts';
 import { isHopFailure } from './hop-failure.ts';
 import { retryAfterMs } from './retry-schedule.ts';
 import { Runner, type RunnerSurroundings } from './runner.ts';
+import type { SpoolMeasure } from './spool-store.ts';
 import type { SpooledMessage, SpooledRecipient } from './spooled-message.ts';
 
 /** A message that its client's own attempt has not delivered. */
@@ -54,6 +55,14 @@ export class Spool {
     await Promise.allSettled(this.#keeping);
     await this.#around.room.close();
     await this.#around.store.close();
+  }
+
+  /** What is in it; undefined when it cannot tell. */
+  async measure(): Promise<SpoolMeasure | undefined> {
+    return this.#around.store.measure().catch((error: unknown) => {
+      if (!(error instanceof RelayError)) throw error;
+      return undefined;
+    });
   }
 
   /** For the content of a message that is on its way up. */

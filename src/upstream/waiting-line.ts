@@ -12,7 +12,7 @@ export interface Need {
   readonly extension?: Extension | undefined;
   /** Not one that has served before: such a one was found dead. */
   readonly isFresh?: boolean | undefined;
-  /** Whether it is needed only to see that there is one. */
+  /** Whether health alone asks for it: then the log need not tell that it was opened. */
   readonly isProbe?: boolean | undefined;
   /** Aborts when nobody needs it any more. */
   readonly signal?: AbortSignal | undefined;

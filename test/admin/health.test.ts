@@ -2,9 +2,9 @@
  * Health over HTTP: it means that a hop can be secured, and it tells nobody who asks by a foreign name.
  */
 import assert from 'node:assert/strict';
-import { get, request } from 'node:http';
 import { after, test } from 'node:test';
 
+import { askAdmin } from '../support/admin-answer.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { startRelay, type RelayProcess } from '../support/relay-process.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
@@ -23,16 +23,8 @@ interface Answer {
 }
 
 async function ask(relay: RelayProcess, path: string, headers = {}, method = 'GET'): Promise<Answer> {
-  const { port } = await relay.event('admin.started');
-  const options = { host: '127.0.0.1', port: Number(port), path, headers, method, agent: false };
-  return new Promise((resolve, reject) => {
-    const sent = method === 'GET' ? get(options) : request(options).end();
-    sent.once('error', reject).once('response', (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      response.once('end', () => resolve({ status: response.statusCode, body: JSON.parse(text) }));
-    });
-  });
+  const { status, text } = await askAdmin(relay, path, { headers, method });
+  return { status, body: JSON.parse(text) };
 }
 
 async function relayTo(upstream: ScriptedUpstream): Promise<RelayProcess> {
@@ -51,6 +43,18 @@ test('is ready when a hop to the upstream can be secured, opens one for many que
   using client = await SmtpDialog.open(relay.port());
   assert.equal((await client.send('Subject: x\r\n\r\nx')).code, 250);
   assert.equal(upstream.connections.length, 1);
+});
+
+test('leaves the log alone that a hop was opened for health alone, until mail goes by it', async () => {
+  await using upstream = await ScriptedUpstream.start({ mode: 'starttls', identity: authority.issue() });
+  await using relay = await relayTo(upstream);
+  assert.equal((await ask(relay, '/readyz')).status, 200);
+  assert.equal(relay.log.at(-1)?.event, 'admin.started');
+  using client = await SmtpDialog.open(relay.port());
+  assert.equal((await client.send('Subject: x\r\n\r\nx')).code, 250);
+  const { hid } = await relay.event('transaction.delivered');
+  const secured = await relay.event('hop.secured');
+  assert.deepEqual([secured['hid'], secured['probed'], secured['name']], [hid, true, 'localhost']);
 });
 
 test('is not ready, and says why, when the upstream cannot prove who it is', async () => {

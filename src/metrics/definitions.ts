@@ -1,0 +1,25 @@
+/**
+ * How metrics are made: each by its name, what it means, and the labels it has.
+ */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+export class Definitions {
+  readonly #registers: Registry[];
+
+  constructor(registry: Registry) {
+    this.#registers = [registry];
+  }
+
+  counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
+    return new Counter({ name, help, labelNames, registers: this.#registers });
+  }
+
+  gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {
+    return new Gauge({ name, help, labelNames, registers: this.#registers });
+  }
+
+  /** @param buckets upper bounds */
+  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    return new Histogram({ name, help, buckets: [...buckets], registers: this.#registers });
+  }
+}
