@@ -47,16 +47,19 @@ export class FlappingUpstream implements AsyncDisposable {
   #mood: Mood = 'good';
   #asked = 0;
 
-  private constructor(identity: Identity, ledger: Receipts, upstream: ScriptedUpstream) {
+  readonly #host: string;
+
+  private constructor(identity: Identity, ledger: Receipts, upstream: ScriptedUpstream, host: string) {
+    this.#host = host;
     this.#identity = identity;
     this.#ledger = ledger;
     this.#upstream = upstream;
     this.port = upstream.port;
   }
 
-  static async start(identity: Identity, ledger: Receipts): Promise<FlappingUpstream> {
-    const first = await ScriptedUpstream.start({ mode: 'implicit', identity });
-    const flapping = new FlappingUpstream(identity, ledger, first);
+  static async start(identity: Identity, ledger: Receipts, host = '127.0.0.1'): Promise<FlappingUpstream> {
+    const first = await ScriptedUpstream.start({ mode: 'implicit', identity, host });
+    const flapping = new FlappingUpstream(identity, ledger, first, host);
     await flapping.restart();
     return flapping;
   }
@@ -94,6 +97,7 @@ export class FlappingUpstream implements AsyncDisposable {
     this.#upstream ??= await ScriptedUpstream.start({
       mode: 'implicit',
       identity: this.#identity,
+      host: this.#host,
       port: this.port,
       keywords: [...GOOD_KEYWORDS, 'CHUNKING'],
       keepContent: false,

@@ -1,17 +1,16 @@
 /**
  * Abuse of each kind, and what honest clients feel of it: their latency before and during it, and the relay's memory.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { startRelay, type RelayProcess, type Variables } from '../../test/support/relay-process.ts';
 import { SmtpDialog } from '../../test/support/smtp-dialog.ts';
+import { Companion, placeOf } from './companion.ts';
 
 export const ABUSES = {
   idle: '10,000 clients that say EHLO and nothing more',
@@ -40,8 +39,8 @@ export interface LoadResult {
 }
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-const UPSTREAM = fileURLToPath(new URL('good-upstream.ts', import.meta.url));
-const ABUSER = fileURLToPath(new URL('abuser.ts', import.meta.url));
+const UPSTREAM = new URL('good-upstream.ts', import.meta.url);
+const ABUSER = new URL('abuser.ts', import.meta.url);
 const PASSWORD = 'honest password';
 /** Between messages of the one honest client. */
 const PAUSE_MS = 20;
@@ -52,8 +51,8 @@ export async function loadRun(abuse: Abuse, seconds: number, variables: Variable
   const directory = cleanup.adopt(mkdtempSync(join(tmpdir(), 'sealpost-load-')), (path) =>
     rmSync(path, { recursive: true, force: true }),
   );
-  const upstream = cleanup.adopt(await Companion.start([UPSTREAM]), async (one) => void (await one.stop()));
-  const { port, caFile } = told(upstream.first);
+  const upstream = cleanup.use(await Companion.start(UPSTREAM, []));
+  const { port, caFile } = placeOf(upstream);
   const relay = cleanup.use(
     await startRelay({
       SEALPOST_UPSTREAM: `smtps://localhost:${port}`,
@@ -66,7 +65,7 @@ export async function loadRun(abuse: Abuse, seconds: number, variables: Variable
   await honest(relay, 1_000, login); // code that has run once, a hop that stands
   const residentBeforeMb = (await relay.residentOctets()) / 1e6;
   const before = await honest(relay, seconds * 1_000, login);
-  const abuser = await Companion.start([ABUSER, abuse, String(relay.port())]);
+  const abuser = cleanup.use(await Companion.start(ABUSER, [abuse, String(relay.port())]));
   const during = await honest(relay, seconds * 1_000, login);
   const residentDuringMb = (await relay.residentOctets()) / 1e6;
   const deeds = await abuser.stop();
@@ -113,47 +112,4 @@ async function delivers(port: number, login: boolean): Promise<boolean> {
   } catch {
     return false; // hung up on
   }
-}
-
-/** Another process of ours, which ends with its standard input. */
-class Companion {
-  /** The line that it began with. */
-  readonly first: string;
-  readonly #child: ReturnType<typeof spawnCompanion>;
-  readonly #lines: AsyncIterator<string>;
-
-  private constructor(child: ReturnType<typeof spawnCompanion>, lines: AsyncIterator<string>, first: string) {
-    this.#child = child;
-    this.#lines = lines;
-    this.first = first;
-  }
-
-  static async start(args: readonly string[]): Promise<Companion> {
-    const child = spawnCompanion(args);
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    return new Companion(child, lines, textOf(await lines.next()));
-  }
-
-  /** @returns what it said at the end */
-  async stop(): Promise<string> {
-    const exited = once(this.#child, 'exit');
-    this.#child.stdin.end();
-    const last = textOf(await this.#lines.next());
-    await exited;
-    return last;
-  }
-}
-
-function spawnCompanion(args: readonly string[]) {
-  return spawn(process.execPath, [...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-}
-
-function textOf({ done, value }: IteratorResult<string, unknown>): string {
-  return done === true ? '' : value;
-}
-
-function told(line: string): { readonly port: number; readonly caFile: string } {
-  const [, port, caFile] = /^{"port":(\d+),"caFile":"([^"]+)"}$/.exec(line) ?? [];
-  if (port === undefined || caFile === undefined) throw new Error(`the upstream did not start: ${line}`);
-  return { port: Number(port), caFile };
 }
