@@ -1,22 +1,45 @@
-FROM node:24-bookworm-slim AS build
+# The image that runs holds Node, the relay and a C++ runtime; no shell, no npm, no package manager.
+# Both bases can be exchanged, for a mirror or for one of your own:
+#   docker build --build-arg RUNTIME_IMAGE=debian:bookworm-slim .
+ARG BUILD_IMAGE=node:24-bookworm-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12
+
+FROM ${BUILD_IMAGE} AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# What the relay may write, and nobody else read. Made here, because there is no shell below.
+RUN install -d -o 1000 -g 1000 -m 700 /state/sealpost
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm run build
 
-# The slim image has no CA bundle of its own; the relay then trusts the roots that come with Node.
-FROM node:24-bookworm-slim
+FROM ${RUNTIME_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Sealpost" \
+  org.opencontainers.image.description="A submission proxy: plain SMTP in, verified TLS out" \
+  org.opencontainers.image.licenses="MIT" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}"
 ENV NODE_ENV=production SEALPOST_STATE_DIR=/var/lib/sealpost
-# Written to only if the relay issues certificates of its own (SEALPOST_LISTEN_TLS, SEALPOST_LISTEN_STARTTLS):
-# without these the whole root can be read-only.
-RUN install -d -o node -g node -m 700 /var/lib/sealpost
+COPY --from=packages /usr/local/bin/node /usr/local/bin/node
+COPY --from=packages --chown=1000:1000 /state/ /var/lib/
+COPY --from=packages /app/package.json /app/
+COPY --from=packages /app/node_modules /app/node_modules
+COPY --from=build /app/dist /app/dist
+# By number, so that Kubernetes can see that it is not root (runAsNonRoot).
+USER 1000:1000
 WORKDIR /app
-COPY --from=build /app/package.json ./
-COPY --from=build /app/node_modules ./node_modules
-COPY --from=build /app/dist ./dist
-USER node
+# The only place that is written to; the root can be read-only.
+VOLUME /var/lib/sealpost
 EXPOSE 2525
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["node", "/app/dist/cli.js", "health"]
 ENTRYPOINT ["node", "/app/dist/cli.js"]
 CMD ["serve"]
