@@ -9,6 +9,7 @@ import { demo } from './commands/demo.ts';
 import { dieOnMistakes } from './commands/die-on-mistakes.ts';
 import { EXIT, printProblems } from './commands/exit.ts';
 import { hashPassword } from './commands/hash-password.ts';
+import { health } from './commands/health.ts';
 import { login } from './commands/login.ts';
 import { queue } from './commands/queue.ts';
 import { sandbox } from './commands/sandbox.ts';
@@ -22,6 +23,7 @@ const USAGE = `Usage: sealpost COMMAND
 serve          relay mail, configured by SEALPOST_ variables (docs/CONFIGURATION.md)
 config         check the variables and print them as they count
 check          tell for each port of an upstream what is there, whether it is secure, and what to change
+health         tell in one line whether the relay that runs here is ready, for probes
 certificate    show, renew or export the local CA and its certificate
 login          log in at the upstream's provider, once, where it wants tokens (OAuth 2)
 queue          list, show, retry or remove what waits in the spool
@@ -47,6 +49,8 @@ async function run(name: string, rest: readonly string[]): Promise<number> {
       return withSettings(async (settings) => config(settings, process.stdout));
     case 'check':
       return check(rest, process.stdout);
+    case 'health':
+      return health(rest, process.stdout);
     case 'certificate':
       return certificate(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
     case 'login':

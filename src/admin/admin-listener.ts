@@ -1,43 +1,44 @@
 /**
- * The admin listener: pages over HTTP.
+ * The admin listener: pages over HTTP, at a port or at a socket of the file system.
  *
  * Guarantees: answers only to a Host that names loopback or the address it listens on, so that a page in a browser
  * cannot ask by a name of its own (DNS rebinding).
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 
 import { describeError } from '../log/describe-error.ts';
 import type { Log } from '../log/log.ts';
+import { listenAtSocket } from './local-socket.ts';
 import { jsonPage, type Page, type Pages } from './page.ts';
 
-export interface AdminAddress {
-  readonly host: string;
-  /** 0 picks one. */
-  readonly port: number;
-}
+export type AdminPlace =
+  /** Port 0 picks one. */
+  { readonly host: string; readonly port: number } | { readonly path: string };
 
 export class AdminListener {
   readonly #server: Server;
-  readonly #address: AdminAddress;
+  readonly #place: AdminPlace;
   readonly #pages: Pages;
   readonly #log: Log;
 
-  constructor(address: AdminAddress, pages: Pages, log: Log) {
-    this.#address = address;
+  constructor(place: AdminPlace, pages: Pages, log: Log) {
+    this.#place = place;
     this.#pages = pages;
     this.#log = log;
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
-  /** @throws {Error} with `code`, when the address cannot be had */
+  /** @throws {Error} with `code`, when the place cannot be had */
   async start(): Promise<void> {
+    if ('path' in this.#place) return listenAtSocket(this.#server, this.#place.path);
+    const { host, port } = this.#place;
     const listening = once(this.#server, 'listening');
-    this.#server.listen(this.#address.port, this.#address.host);
+    this.#server.listen(port, host);
     await listening;
     const bound = this.#server.address();
-    const port = bound === null || typeof bound === 'string' ? this.#address.port : bound.port;
-    this.#log.emit('admin.started', { host: this.#address.host, port });
+    this.#log.emit('admin.started', { host, port: portOf(bound) ?? port });
   }
 
   /** Ends at once: nobody loses anything by it. */
@@ -69,6 +70,11 @@ export class AdminListener {
       .replace(/:\d+$/, '')
       .replace(/^\[(.*)\]$/, '$1')
       .toLowerCase();
-    return ['localhost', '127.0.0.1', '::1', this.#address.host].includes(name);
+    const own = 'path' in this.#place ? 'localhost' : this.#place.host;
+    return ['localhost', '127.0.0.1', '::1', own].includes(name);
   }
+}
+
+function portOf(address: AddressInfo | string | null): number | undefined {
+  return address === null || typeof address === 'string' ? undefined : address.port;
 }

@@ -120,7 +120,7 @@ export const RELAY_VARIABLES = {
     {
       form: '`host:port`',
       meaning:
-        'Where health and metrics are told over HTTP, on loopback only: `/livez`, `/readyz` (200 when a hop was secured in the last minute or can be now, else 503 and the reason) and `/metrics` for Prometheus. Off when not set.',
+        'Where health and metrics are told over HTTP, on loopback only: `/livez`, `/readyz` (200 when a hop was secured in the last minute or can be now, else 503 and the reason) and `/metrics` for Prometheus. Off when not set; `sealpost health` needs none.',
     },
     (variable) => variable.asAddress(),
   ),

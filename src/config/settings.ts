@@ -16,6 +16,7 @@ import type { TrustOptions } from '../tls/trust.ts';
 import type { HopLimits } from '../upstream/habits.ts';
 import type { MechanismName } from '../upstream/sasl/mechanism.ts';
 import type { Place } from '../upstream/target.ts';
+import { adminSocketOf } from './admin-socket.ts';
 import { clientAuthFaults } from './client-auth-variables.ts';
 import { readEnvironment, type Problem } from './environment.ts';
 import { clientLimitsOf, paceOf } from './limit-variables.ts';
@@ -44,7 +45,8 @@ import {
   type Destination,
 } from './targets.ts';
 import type { UpstreamEntry } from './upstream-list.ts';
-import type { Container, Variable } from './variable.ts';
+import { faultOf } from './variable-fault.ts';
+import type { Container } from './variable.ts';
 
 type Digested =
   | 'poolMin'
@@ -83,6 +85,8 @@ export interface Settings extends Omit<Values, Digested> {
   readonly listenTls: readonly Address[];
   /** The operator's own, for listeners that speak TLS. */
   readonly listenIdentity: ListenerIdentity | undefined;
+  /** Where health is told on this machine, if anywhere. */
+  readonly adminSocket: string | undefined;
   /** By variable, as they count, secrets redacted. */
   readonly shown: Readonly<Record<string, string>>;
   /** What is allowed and probably not meant. */
@@ -108,26 +112,6 @@ export function loadSettings(environment = process.env): Loaded {
   const contradictions = [...contradictionsOf(values), ...routingFaults(named, values)];
   if (contradictions.length > 0) return { problems: contradictions };
   return { settings: assemble(values, named, container) };
-}
-
-/** A variable whose `_FILE` twin has a problem is not reported once more as missing. */
-function faultOf(
-  variable: Variable<unknown>,
-  container: Container,
-  unread: ReadonlySet<string>,
-): readonly Problem[] {
-  try {
-    variable.read(container);
-    return [];
-  } catch (error) {
-    if (unread.has(variable.name) && container[variable.name] === undefined) return [];
-    return [{ variable: variable.name, text: problemText(error) }];
-  }
-}
-
-/** env-var puts its own name and the variable's in front. */
-function problemText(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/^env-var: "[^"]*" /, '') : 'cannot be read';
 }
 
 function contradictionsOf(values: Values): readonly Problem[] {
@@ -229,6 +213,7 @@ function assemble(values: Values, named: readonly NamedValues[], container: Cont
     clientPace: paceOf(values),
     passwordMechanisms: values.upstreamAuth ?? values.provider?.provider.passwordMechanisms,
     listenTls: values.listenTls ?? [],
+    adminSocket: adminSocketOf(values),
     listenIdentity: cert === undefined || key === undefined ? undefined : { cert, key },
     shown: show(
       container,

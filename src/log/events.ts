@@ -29,6 +29,8 @@ export interface Events {
   'listener.stopped': { readonly host: string; readonly port: number };
   'listener.failed': { readonly host: string; readonly port: number; readonly reason: string };
   'admin.started': { readonly host: string; readonly port: number };
+  /** The socket that `sealpost health` asks at cannot be had; mail goes on. */
+  'admin.unreachable': { readonly path: string; readonly reason: string };
   'session.opened': { readonly sid: string; readonly client: string; readonly tls: boolean };
   'session.refused': { readonly sid: string; readonly client: string; readonly reason: string };
   /** A client that went too slowly, or said much and mailed nothing. */
@@ -252,6 +254,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'listener.stopped': 'info',
   'listener.failed': 'error',
   'admin.started': 'info',
+  'admin.unreachable': 'warn',
   'session.opened': 'debug',
   'session.refused': 'warn',
   'session.cut': 'warn',
