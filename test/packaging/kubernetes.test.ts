@@ -38,6 +38,13 @@ test('tells a manifest that is not valid', async () => {
 
 test('the relay is a sidecar, which starts before the program and ends after it', () => {
   assert.equal(at(sidecar, 'restartPolicy'), 'Always');
+  assert.notEqual(at(sidecar, 'startupProbe'), undefined);
+});
+
+test('an upstream that is down starts nothing again', () => {
+  for (const probe of ['startupProbe', 'livenessProbe'])
+    assert.deepEqual(at(sidecar, probe, 'exec', 'command'), ['node', '/app/dist/cli.js', 'health', 'live']);
+  assert.equal(at(sidecar, 'readinessProbe'), undefined);
 });
 
 test('no Service can set a variable of the relay', () => {

@@ -24,8 +24,6 @@ const LIMIT = { timeout: 60_000 };
 const UID = 1000;
 const USER = 'relay@example.test';
 const PASSWORD = 'canary-of-the-container';
-/** In the place of `sealpost health`, until there is one. */
-const IS_READY = `fetch('http://127.0.0.1:8025/readyz').then(({ ok }) => process.exit(ok ? 0 : 1))`;
 const CONFINED = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--network=none'];
 
 let engine: DockerEngine;
@@ -71,6 +69,11 @@ describe('alone', () => {
       await assert.rejects(engine.docker('exec', 'alone', program), { stdout: /executable file not found/ });
   });
 
+  test('is not healthy where no hop can be secured, and says why', LIMIT, async () => {
+    const health = engine.docker('exec', 'alone', 'node', '/app/dist/cli.js', 'health');
+    await assert.rejects(health, { code: 1, stdout: /^not ready: / });
+  });
+
   test('says what it is', LIMIT, async () => {
     const version = packageVersion();
     const label = '{{index .Config.Labels "org.opencontainers.image.version"}}';
@@ -102,6 +105,7 @@ for (const { form, port } of [
     await engine.docker('exec', app, 'curl', '--silent', '--show-error', `smtp://${port}`, ...mail);
     await logged(upstream, /received over TLSv1\.3: <a@x\.test> to <b@y\.test>/);
     await healthy(relay);
+    assert.equal(await engine.docker('exec', relay, 'node', '/app/dist/cli.js', 'health', 'live'), 'alive');
 
     const log = await engine.docker('logs', relay);
     assert.doesNotMatch(log + (await engine.docker('inspect', relay)), new RegExp(PASSWORD));
@@ -140,9 +144,9 @@ async function projectOf(form: string): Promise<Compose> {
         volumes: [`${state}:/var/lib/sealpost`],
       },
       sealpost: {
-        environment: { SEALPOST_TLS_CA_FILE: '/ca.pem', SEALPOST_ADMIN_LISTEN: '127.0.0.1:8025' },
+        environment: { SEALPOST_TLS_CA_FILE: '/ca.pem' },
         volumes: [`${authority}:/ca.pem:ro`],
-        healthcheck: { interval: '1s', test: ['CMD', 'node', '--eval', IS_READY] },
+        healthcheck: { interval: '1s' },
       },
     },
   };
