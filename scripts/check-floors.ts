@@ -14,6 +14,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   diagnosis: 6,
   sendmail: 6,
   relay: 5,
+  caps: 4,
   spool: 4,
   upstream: 3,
   database: 2,

@@ -2,6 +2,7 @@
  * What relays mail in one process: a pool of hops and the listeners, and how they start and end together.
  */
 import { HealthProbe, type Readiness } from '../admin/health.ts';
+import type { SharedCaps } from '../caps/shared-caps.ts';
 import { loadOrIssue } from '../certificates/local-authority.ts';
 import type { Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
@@ -27,7 +28,7 @@ import type { HopSurroundings } from '../upstream/open-way.ts';
 import { HopPool } from '../upstream/pool.ts';
 import { EXIT } from './exit.ts';
 import { isSame } from './kept.ts';
-import { openStorage, spoolOf, type SpoolStorage } from './spool.ts';
+import { openStorage, sharedCapsOf, spoolOf, type SpoolStorage } from './spool.ts';
 import { upstreamsOf, type Upstreams } from './upstreams.ts';
 import { ALONE, shareOf, type WorkerNumber } from './worker-share.ts';
 
@@ -66,6 +67,8 @@ export interface ListenFailure extends Address {
 interface Parts {
   readonly identity: ListenerIdentity | undefined;
   readonly storage: SpoolStorage | undefined;
+  /** Undefined where this relay has the upstreams to itself. */
+  readonly caps: SharedCaps | undefined;
 }
 
 export class Relay implements Relaying {
@@ -79,16 +82,19 @@ export class Relay implements Relaying {
   readonly #around: HopSurroundings & { names: Names };
   readonly #part: WorkerNumber;
   readonly #spool: Spool | undefined;
+  readonly #caps: SharedCaps | undefined;
   #settings: Settings;
   #upstreams: Upstreams;
 
-  private constructor(settings: Settings, log: Log, { identity, storage }: Parts, part: WorkerNumber) {
+  private constructor(settings: Settings, log: Log, { identity, storage, caps }: Parts, part: WorkerNumber) {
     const { hostname, maxOctets, lineEndings, requireTls, tlsFailureReply: onTlsFailure } = settings;
-    this.#upstreams = upstreamsOf(settings, log, { part });
+    // Those who share caps divide them by themselves.
+    this.#part = caps === undefined ? part : ALONE;
+    this.#upstreams = upstreamsOf(settings, log, { part: this.#part });
     const { routes, around } = this.#upstreams;
     this.#around = { ...around };
-    const limits = limitsFor(settings.hopLimits, part);
-    const pool = new HopPool(new HopOpener(this.#around), limits, log);
+    const limits = limitsFor(settings.hopLimits, this.#part);
+    const pool = new HopPool(new HopOpener(this.#around), limits, log, caps);
     const spoolRoutes = (): readonly SpoolRoute[] => [
       this.#upstreams.routes.fallback,
       ...this.#upstreams.named,
@@ -104,7 +110,7 @@ export class Relay implements Relaying {
     this.health = new HealthProbe(pool, () => context.routes.fallback.targets);
     this.#log = log;
     this.#pool = pool;
-    this.#part = part;
+    this.#caps = caps;
     this.#spool = spool;
     this.#settings = settings;
     this.#auth = clientAuthOf(settings, context);
@@ -115,7 +121,8 @@ export class Relay implements Relaying {
   /** @param part of how many processes this is one; it keeps to its share of the limits */
   static async make(settings: Settings, log: Log, part = ALONE): Promise<Relay> {
     const identity = await identityOf(settings, log);
-    return new Relay(settings, log, { identity, storage: await openStorage(settings) }, part);
+    const storage = await openStorage(settings);
+    return new Relay(settings, log, { identity, storage, caps: sharedCapsOf(settings, log) }, part);
   }
 
   /** Where it listens, once it does. */
@@ -188,6 +195,7 @@ export class Relay implements Relaying {
     await Promise.all(this.#listeners.map(async ({ listener }) => listener.stop()));
     await this.#spool?.stop();
     await this.#pool.close();
+    await this.#caps?.close();
     await this.#spool?.close();
     await this.#upstreams.settled();
     clearTimeout(timer);

@@ -3,10 +3,13 @@
  */
 import { join } from 'node:path';
 
+import { SharedCaps } from '../caps/shared-caps.ts';
 import { forgetForeignDatabase, forgetForeignTrust, type Problem } from '../config/environment.ts';
 import type { Settings, SpoolSettings } from '../config/settings.ts';
 import { DatabaseError } from '../database/database-error.ts';
+import type { DatabasePlace } from '../database/database-place.ts';
 import { Database } from '../database/database.ts';
+import type { Log } from '../log/log.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { Reply } from '../protocol/reply.ts';
 import { failureReply } from '../relay/failure-reply.ts';
@@ -16,6 +19,7 @@ import type { RunnerSurroundings } from '../spool/runner.ts';
 import type { SpoolStore } from '../spool/spool-store.ts';
 import { Spool } from '../spool/spool.ts';
 import { SqliteStore } from '../spool/sqlite-store.ts';
+import type { TrustOptions } from '../tls/trust.ts';
 import type { HopLimits } from '../upstream/habits.ts';
 
 /** At once: what was kept has time. */
@@ -41,10 +45,19 @@ export async function openStore({
     case 'directory':
       return SqliteStore.open(spool.directory, limits);
     case 'database':
-      forgetForeignTrust();
-      forgetForeignDatabase();
-      return new PostgresStore(new Database(spool.place, trust), limits);
+      return new PostgresStore(databaseAt(spool.place, trust), limits);
   }
+}
+
+/** @returns undefined for a relay that shares no database with others */
+export function sharedCapsOf({ spool, trust }: Settings, log: Log): SharedCaps | undefined {
+  return spool.kind === 'database' ? new SharedCaps(databaseAt(spool.place, trust), log) : undefined;
+}
+
+function databaseAt(place: DatabasePlace, trust: TrustOptions): Database {
+  forgetForeignTrust();
+  forgetForeignDatabase();
+  return new Database(place, trust);
 }
 
 /** @throws {RelayError} spool */

@@ -21,7 +21,7 @@ export const POOL_VARIABLES = {
     {
       form: 'number',
       meaning:
-        'Hops to one upstream at once; set it to what your provider allows. Who finds none free waits for at most `SEALPOST_CONNECT_TIMEOUT`. An upstream that refuses one more session is given no more than it took for a while.',
+        'Hops to one upstream at once, of all relays that share a database (`SEALPOST_SPOOL`) together; set it to what your provider allows. Who finds none free waits for at most `SEALPOST_CONNECT_TIMEOUT`. An upstream that refuses one more session is given no more than it took for a while.',
     },
     (variable) => variable.asCount(1),
   ),
@@ -55,7 +55,7 @@ export const POOL_VARIABLES = {
     {
       form: 'number',
       meaning:
-        'How many messages may begin in any minute towards one upstream; set it to what your provider allows (default: as many as come). Who has to wait longer than `SEALPOST_CONNECT_TIMEOUT` for a turn is told at once, and for how long (451 4.4.5); with a spool the message is kept and takes its turn.',
+        'How many messages may begin in any minute towards one upstream, of all relays that share a database (`SEALPOST_SPOOL`) together; set it to what your provider allows (default: as many as come). Who has to wait longer than `SEALPOST_CONNECT_TIMEOUT` for a turn is told at once, and for how long (451 4.4.5); with a spool the message is kept and takes its turn.',
     },
     (variable) => variable.asCount(1),
   ),

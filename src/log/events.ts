@@ -87,6 +87,9 @@ export interface Events {
     readonly reason: string;
   };
   'hop.closed': HopIds & { readonly transactions: number; readonly reason: string; readonly ms: number };
+  /** The database is away by which relays share the caps of an upstream: each keeps to its part of them. */
+  'caps.separated': { readonly relays: number; readonly reason: string };
+  'caps.rejoined': { readonly relays: number };
   /** A new access token for the upstream. */
   'token.renewed': TokenFields & { readonly seconds: number; readonly ms: number };
   /** No access token; `reason` is a word of oauth/token-error.ts, `detail` the provider's. */
@@ -271,6 +274,8 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'hop.refused': 'warn',
   'hop.failed-over': 'warn',
   'hop.closed': 'debug',
+  'caps.separated': 'warn',
+  'caps.rejoined': 'info',
   'token.renewed': 'info',
   'token.refused': 'warn',
   'token.unstored': 'error',

@@ -1,5 +1,5 @@
 /**
- * What one account at an upstream may be used for, where the provider counts: messages in a minute.
+ * What one account at an upstream may be used for, where the provider counts: connections, and messages in a minute.
  *
  * Guarantees: in no minute begin more messages than the cap; turns come in the order in which they were asked for, so that
  * everybody is told at once how long it takes.
@@ -19,7 +19,27 @@ export interface TooLate {
   readonly tooLateMs: number;
 }
 
+/** What there is of connections, and what there is use for. */
+export interface Demand {
+  readonly held: number;
+  readonly wanted: number;
+  /** Called when the share is another one. */
+  shareChanged(): void;
+}
+
+/** How many connections to an account are for one pool of them. */
+export interface ConnectionShare {
+  /** There may be no more. */
+  readonly bound: number;
+  /** There is use for more, or for fewer, and somebody waits. */
+  hurry(): void;
+  /** There are none any more. */
+  end(): void;
+}
+
 export interface Caps {
+  /** @param max for all processes together */
+  shareConnections(account: string, max: number, demand: Demand): ConnectionShare;
   /**
    * Takes the next turn, if it comes in time.
    *
@@ -38,6 +58,17 @@ export class OwnCaps implements Caps {
   /** @param now milliseconds */
   constructor(now = (): number => performance.now()) {
     this.#now = now;
+  }
+
+  /** Nobody else counts. */
+  shareConnections(): ConnectionShare {
+    return { bound: Infinity, hurry: () => undefined, end: () => undefined };
+  }
+
+  /** A turn was taken elsewhere, and comes then. */
+  note(account: string, waitMs: number): void {
+    const now = this.#now();
+    this.#newest(account, now).push(now + waitMs);
   }
 
   async takeTurn(account: string, perMinute: number, patienceMs: number): Promise<Turn | TooLate> {

@@ -7,7 +7,9 @@
  */
 import type { Log } from '../log/log.ts';
 import { RelayError, type Extension, type Failure } from '../protocol/failure.ts';
+import { accountKey } from './account-key.ts';
 import { BackOff } from './back-off.ts';
+import type { Caps, ConnectionShare, Demand } from './caps.ts';
 import { refusesMessageBesideOthers, refusesSession } from './crowding.ts';
 import { isPassing, isRefusedLogin } from './failed-opening.ts';
 import { Habits, within, type HopLimits } from './habits.ts';
@@ -40,6 +42,7 @@ const TOO_MANY = 'The relay has too many transactions under way; send it again l
 export interface SupplySurroundings {
   readonly opener: HopOpener;
   readonly limits: HopLimits;
+  readonly caps: Caps;
   readonly log: Log;
   /** Called with a hop that was secured, or has just served. */
   readonly onAlive: (hop: PooledHop) => void;
@@ -53,11 +56,13 @@ export interface HopCounts {
   readonly waiting: number;
 }
 
-export class HopSupply {
+export class HopSupply implements Demand {
   readonly target: Target;
   readonly #around: SupplySurroundings;
   readonly #limits: HopLimits;
   readonly #habits: Habits;
+  /** Of the connections that the account allows. */
+  readonly #share: ConnectionShare;
   readonly #backOff = new BackOff();
   /** Used last comes last. */
   readonly #idle: PooledHop[] = [];
@@ -83,6 +88,23 @@ export class HopSupply {
     this.#around = around;
     this.#limits = within(around.limits, target.caps);
     this.#habits = new Habits(this.#limits);
+    this.#share = around.caps.shareConnections(accountKey(target), this.#limits.max, this);
+  }
+
+  /** Hops that there are: the upstream may count those that were told QUIT. */
+  get held(): number {
+    return this.#size + this.#leaving.size;
+  }
+
+  /** Hops that there is use for. */
+  get wanted(): number {
+    return this.#leased.size + this.#waiting.length + this.#spare;
+  }
+
+  /** Others need hops, or need them no more. */
+  shareChanged(): void {
+    this.#leaveIdle(Math.max(0, this.#size - this.#share.bound));
+    this.#openMore();
   }
 
   /** Whether the newest try failed, nothing has shown since that the upstream is well, and no hop is left. */
@@ -111,7 +133,7 @@ export class HopSupply {
 
   /** Whether nobody has, or waits for, a hop of it. */
   get isEmpty(): boolean {
-    return this.#size + this.#leaving.size + this.#waiting.length === 0;
+    return this.held + this.#waiting.length === 0;
   }
 
   /**
@@ -184,8 +206,7 @@ export class HopSupply {
   /** Keeps no hop from now on; whoever waits, or comes all the same, gets one that is said goodbye to afterwards. */
   retire(): void {
     this.#isRetired = true;
-    const idle = [...this.#idle];
-    for (const hop of idle) this.#leave(hop);
+    this.#leaveIdle();
   }
 
   /** Says goodbye on the idle hops now, on leased ones when they are given back; resolves when all are gone. */
@@ -194,10 +215,10 @@ export class HopSupply {
     this.#closed = { why, whenEmpty };
     clearTimeout(this.#restTimer);
     this.#waiting.dissolve(why);
-    const idle = [...this.#idle];
-    for (const hop of idle) this.#leave(hop);
+    this.#leaveIdle();
     this.#tellEmpty();
-    return whenEmpty.promise;
+    await whenEmpty.promise;
+    this.#share.end();
   }
 
   get #openNow(): number {
@@ -208,8 +229,13 @@ export class HopSupply {
     return this.#openNow + this.#opening;
   }
 
+  /** Hops that there may be. */
+  get #connections(): number {
+    return Math.min(this.#habits.connections, this.#share.bound);
+  }
+
   get #hasRoom(): boolean {
-    return this.#size + this.#leaving.size < this.#habits.connections;
+    return this.held < this.#connections;
   }
 
   /** Hops to open though nobody waits; a failing upstream gets none beside the one that is to prove itself. */
@@ -246,6 +272,7 @@ export class HopSupply {
     const isDoubtful = this.#backOff.isFailing || !this.#hasOpened;
     const wanted = Math.min(this.#waiting.length + this.#spare, isDoubtful ? 1 : MAX_OPENING);
     while (this.#opening < wanted && this.#hasRoom) this.#open();
+    if (this.#opening < wanted) this.#share.hurry();
     this.#makeRoom();
   }
 
@@ -305,8 +332,7 @@ export class HopSupply {
   /** This many hops at once were one too many. Idle ones may be what is counted, so they go; at least one hop stays. */
   #crowded(): void {
     this.#habits.refusedBeyond(Math.max(1, this.#leased.size - 1));
-    const idle = [...this.#idle];
-    for (const hop of idle) this.#leave(hop);
+    this.#leaveIdle();
   }
 
   /** A mistake of ours: somebody must hear of it. */
@@ -318,7 +344,7 @@ export class HopSupply {
 
   /** A hop that is free: for whoever waits, else it stays. */
   #settle(hop: PooledHop): void {
-    const isTooMany = this.#openNow >= this.#habits.connections;
+    const isTooMany = this.#openNow >= this.#connections;
     if (this.#closed !== undefined || this.#isWorn(hop) || isTooMany) return this.#leave(hop);
     if (this.#waiting.serve(hop)) return void this.#leased.add(hop);
     if (this.#isRetired) return this.#leave(hop);
@@ -345,9 +371,15 @@ export class HopSupply {
     this.#leaving.add(hop);
     void hop.hop.quit().finally(() => {
       this.#leaving.delete(hop);
+      this.#share.hurry();
       this.#openMore();
       this.#tellEmpty();
     });
+  }
+
+  /** On those that have been idle for longest. */
+  #leaveIdle(count?: number): void {
+    for (const hop of this.#idle.slice(0, count)) this.#leave(hop);
   }
 
   #tellEmpty(): void {

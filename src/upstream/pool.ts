@@ -58,7 +58,7 @@ export class HopPool {
       this.lastSecured = performance.now();
       this.onAlive?.(target);
     };
-    this.#around = { opener, limits, log, onAlive };
+    this.#around = { opener, limits, caps, log, onAlive };
     this.#pace = new Pace(caps);
     this.#tending = setInterval(() => this.#tend(), TEND_MS).unref();
   }
@@ -225,6 +225,7 @@ export class HopPool {
       if (!supply.isEmpty || !this.#retired.has(target)) continue;
       this.#supplies.delete(target);
       this.#offers.delete(target.place);
+      void supply.close(goingAway());
     }
   }
 }
