@@ -35,7 +35,7 @@ export function forgetForeignTrust(environment: NodeJS.ProcessEnv = process.env)
 }
 
 /** The database's client library would take from these what the URL does not say, and load another library. */
-const DATABASE_WORDS = /^(?:PG[A-Z]+|NODE_PG_FORCE_NATIVE)$/;
+const DATABASE_WORDS = /^(?:PG[A-Z_]+|NODE_PG_FORCE_NATIVE)$/;
 
 /** Which database, and how it is reached, is said by SEALPOST_SPOOL alone. */
 export function forgetForeignDatabase(environment: NodeJS.ProcessEnv = process.env): void {

@@ -128,7 +128,6 @@ export class Database {
       // A function, so that it looks for no ~/.pgpass.
       password: () => revealed(password),
       ssl: false,
-      options: '-c statement_timeout=0',
       application_name: 'sealpost',
       stream: () => new DatabaseStream(async (signal) => openConnection(way, this.#trust, signal)),
       max: MAX_CONNECTIONS,

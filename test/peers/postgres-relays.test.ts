@@ -168,6 +168,8 @@ const FOREIGN_WORDS = {
   PGPASSWORD: 'wrong',
   PGDATABASE: 'none',
   PGOPTIONS: '-c synchronous_commit=off',
+  PGREPLICATION: 'true',
+  PGCLIENT_ENCODING: 'LATIN1',
   PGSSLMODE: 'no-verify',
   PGSSLNEGOTIATION: 'direct',
 };
