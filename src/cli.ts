@@ -2,79 +2,133 @@
 /**
  * The executable: from the command line to a command.
  */
-import { certificate } from './commands/certificate.ts';
-import { check } from './commands/check.ts';
-import { config } from './commands/config.ts';
-import { demo } from './commands/demo.ts';
+import { certificate, USAGE as CERTIFICATE } from './commands/certificate.ts';
+import { check, USAGE as CHECK } from './commands/check.ts';
+import type { Command } from './commands/command.ts';
+import { completion, USAGE as COMPLETION } from './commands/completion.ts';
+import { config, USAGE as CONFIG } from './commands/config.ts';
+import { demo, USAGE as DEMO } from './commands/demo.ts';
 import { dieOnMistakes } from './commands/die-on-mistakes.ts';
 import { EXIT, printProblems } from './commands/exit.ts';
-import { hashPassword } from './commands/hash-password.ts';
-import { health } from './commands/health.ts';
-import { login } from './commands/login.ts';
-import { queue } from './commands/queue.ts';
-import { sandbox } from './commands/sandbox.ts';
-import { serve } from './commands/serve.ts';
+import { hashPassword, USAGE as HASH_PASSWORD } from './commands/hash-password.ts';
+import { health, USAGE as HEALTH } from './commands/health.ts';
+import { login, USAGE as LOGIN } from './commands/login.ts';
+import { queue, USAGE as QUEUE } from './commands/queue.ts';
+import { sandbox, USAGE as SANDBOX } from './commands/sandbox.ts';
+import { serve, USAGE as SERVE } from './commands/serve.ts';
 import { endWhenUnread } from './commands/unread-output.ts';
 import { loadSettings, loadStateDirectory, type Settings } from './config/settings.ts';
 import { packageVersion } from './config/version.ts';
 
+const { stdin, stdout, stderr } = process;
+
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'serve',
+    summary: 'relay mail, configured by SEALPOST_ variables (docs/CONFIGURATION.md)',
+    usage: SERVE,
+    run: async () => withSettings(serve),
+  },
+  {
+    name: 'config',
+    summary: 'check the variables and print them as they count',
+    usage: CONFIG,
+    run: async () => withSettings(async (settings) => config(settings, stdout)),
+  },
+  {
+    name: 'check',
+    summary: 'tell for each port of an upstream what is there, whether it is secure, and what to change',
+    usage: CHECK,
+    run: async (args) => check(args, stdout),
+  },
+  {
+    name: 'health',
+    summary: 'tell in one line whether the relay that runs here is ready, for probes',
+    usage: HEALTH,
+    run: async (args) => health(args, stdout),
+  },
+  {
+    name: 'certificate',
+    summary: 'show, renew or export the local CA and its certificate',
+    usage: CERTIFICATE,
+    run: async (args) => certificate(args, { stateDirectory: loadStateDirectory() }, stdout),
+  },
+  {
+    name: 'login',
+    summary: "log in at the upstream's provider, once, where it wants tokens (OAuth 2)",
+    usage: LOGIN,
+    run: async (args) => login(args, stdout),
+  },
+  {
+    name: 'queue',
+    summary: 'list, show, retry or remove what waits in the spool',
+    usage: QUEUE,
+    run: async (args) => queue(args, stdout),
+  },
+  {
+    name: 'hash-password',
+    summary: 'make a line of SEALPOST_CLIENT_USERS_FILE from a name and a password',
+    usage: HASH_PASSWORD,
+    run: async (args) => hashPassword(args, stdin, stdout),
+  },
+  {
+    name: 'sandbox',
+    summary: 'run an upstream for development that keeps what it receives',
+    usage: SANDBOX,
+    run: async (args) => sandbox(args, { stateDirectory: loadStateDirectory() }, stdout),
+  },
+  {
+    name: 'demo',
+    summary: 'see the relay deliver, refuse three attacks, and log in without a password',
+    usage: DEMO,
+    run: async (args) => demo(args, stdout),
+  },
+  {
+    name: 'completion',
+    summary: 'print what a shell needs to complete this command line',
+    usage: COMPLETION,
+    run: async (args) => completion(args, COMMANDS, stdout),
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    usage: 'Usage: sealpost version\n\nPrints the version.\n',
+    run: async () => tell(`${packageVersion()}\n`),
+  },
+];
+
 const USAGE = `Usage: sealpost COMMAND
 
-serve          relay mail, configured by SEALPOST_ variables (docs/CONFIGURATION.md)
-config         check the variables and print them as they count
-check          tell for each port of an upstream what is there, whether it is secure, and what to change
-health         tell in one line whether the relay that runs here is ready, for probes
-certificate    show, renew or export the local CA and its certificate
-login          log in at the upstream's provider, once, where it wants tokens (OAuth 2)
-queue          list, show, retry or remove what waits in the spool
-hash-password  make a line of SEALPOST_CLIENT_USERS_FILE from a name and a password
-sandbox        run an upstream for development that keeps what it receives
-demo           see the relay deliver, refuse three attacks, and log in without a password
-version        print the version
+${COMMANDS.map(({ name, summary }) => `${name.padEnd(13)}  ${summary}\n`).join('')}
+\`sealpost COMMAND --help\` tells about one of them.
 `;
 
-const [command = '', ...args] = process.argv.slice(2);
-dieOnMistakes(({ stack }) => void process.stderr.write(`sealpost: ${stack}\n`));
+const [name = '', ...args] = process.argv.slice(2);
+dieOnMistakes(({ stack }) => void stderr.write(`sealpost: ${stack}\n`));
 // `serve` relays on without a reader of its log, and the exit code of `check` is its verdict.
-if (command !== 'serve' && command !== 'check') endWhenUnread();
-process.exitCode = await run(command, args);
+if (name !== 'serve' && name !== 'check') endWhenUnread();
+process.exitCode = await run();
 // What these may still have open nobody waits for: a farewell on its way, a question to DNS.
-if (command === 'serve' || command === 'check') process.exit();
+if (name === 'serve' || name === 'check') process.exit();
 
-async function run(name: string, rest: readonly string[]): Promise<number> {
-  switch (name) {
-    case 'serve':
-      return withSettings(serve);
-    case 'config':
-      return withSettings(async (settings) => config(settings, process.stdout));
-    case 'check':
-      return check(rest, process.stdout);
-    case 'health':
-      return health(rest, process.stdout);
-    case 'certificate':
-      return certificate(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
-    case 'login':
-      return login(rest, process.stdout);
-    case 'queue':
-      return queue(rest, process.stdout);
-    case 'hash-password':
-      return hashPassword(rest, process.stdin, process.stdout);
-    case 'sandbox':
-      return sandbox(rest, { stateDirectory: loadStateDirectory() }, process.stdout);
-    case 'demo':
-      return demo(rest, process.stdout);
-    case 'version':
-    case '--version':
-      process.stdout.write(`${packageVersion()}\n`);
-      return EXIT.ok;
-    case 'help':
-    case '--help':
-      process.stdout.write(USAGE);
-      return EXIT.ok;
-    default:
-      process.stderr.write(USAGE);
-      return EXIT.usage;
+async function run(): Promise<number> {
+  if (name === '--version') return tell(`${packageVersion()}\n`);
+  if (asksHelp(name) || name === 'help') return tell(USAGE);
+  const command = COMMANDS.find((one) => one.name === name);
+  if (command === undefined) {
+    stderr.write(USAGE);
+    return EXIT.usage;
   }
+  return args.some(asksHelp) ? tell(command.usage) : command.run(args);
+}
+
+function asksHelp(word: string): boolean {
+  return word === '--help' || word === '-h';
+}
+
+function tell(text: string): number {
+  stdout.write(text);
+  return EXIT.ok;
 }
 
 async function withSettings(action: (settings: Settings) => Promise<number>): Promise<number> {

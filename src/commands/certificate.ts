@@ -15,7 +15,7 @@ import { writeFileAtomically } from '../state/atomic-file.ts';
 import { readPasswordFile } from './password-file.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
-const USAGE = `Usage: sealpost certificate show
+export const USAGE = `Usage: sealpost certificate show
        sealpost certificate renew [--ca]
        sealpost certificate export [--ca | --leaf | --p12 FILE --password-file FILE]
 
@@ -64,11 +64,6 @@ async function run(
       return renewNow(rest, stateDirectory, out);
     case 'export':
       return exportFrom(rest, stateDirectory, out);
-    case '--help':
-    case '-h':
-    case 'help':
-      out.write(USAGE);
-      return 0;
     case undefined:
       throw new UsageError('say what to do: show, renew or export');
     default:

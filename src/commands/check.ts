@@ -15,7 +15,7 @@ import { EXIT, printProblems } from './exit.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 import { upstreamsOf } from './upstreams.ts';
 
-const USAGE = `Usage: sealpost check [--json | --pin] [--no-color] [UPSTREAM…]
+export const USAGE = `Usage: sealpost check [--json | --pin] [--no-color] [UPSTREAM…]
 
 Each UPSTREAM is written as in SEALPOST_UPSTREAM, or is the NAME of a SEALPOST_UPSTREAM_<NAME>_URL;
 without one, what SEALPOST_UPSTREAM and all of these say is checked. All other variables count as
@@ -49,7 +49,6 @@ export async function check(args: readonly string[], out: NodeJS.WriteStream): P
   out.on('error', () => undefined); // a reader that has left has read enough
   try {
     const request = requestOf(args);
-    if (request === 'help') return await print(out, USAGE, EXIT.ok);
     const loaded = loadNamedUpstreams(request.upstreams);
     return 'problems' in loaded ? printProblems(loaded.problems) : await checkAll(request, loaded, out);
   } catch (error) {
@@ -60,7 +59,7 @@ export async function check(args: readonly string[], out: NodeJS.WriteStream): P
 }
 
 /** @throws {UsageError} */
-function requestOf(args: readonly string[]): Request | 'help' {
+function requestOf(args: readonly string[]): Request {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -68,10 +67,8 @@ function requestOf(args: readonly string[]): Request | 'help' {
       json: { type: 'boolean', default: false },
       pin: { type: 'boolean', default: false },
       'no-color': { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help) return 'help';
   if (values.json && values.pin) throw new UsageError('--json and --pin exclude each other');
   for (const [index, text] of positionals.entries()) requireUpstream(text, index);
   const output = values.json ? 'json' : values.pin ? 'pin' : 'text';

@@ -14,6 +14,17 @@ import { SCENES } from '../sandbox/demo/scenes.ts';
 import { openStage } from '../sandbox/demo/stage.ts';
 import { isUsageError } from './usage-error.ts';
 
+export const USAGE = `Usage: sealpost demo
+
+Shows the relay at work, on loopback, in a temporary directory, with no configuration: a delivery, three attacks that
+are refused, and a login by token.
+
+Exit code
+   0  all of it ended as it must
+   1  something did not; it says what
+  64  this command line cannot be understood
+`;
+
 /** Far more than it takes; a demo that hangs must say so. */
 const MAX_MS = 60_000;
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -34,7 +45,7 @@ export async function demo(
     parseArgs({ args: [...args], options: {} });
   } catch (error) {
     if (!isUsageError(error)) throw error;
-    process.stderr.write(`sealpost demo: ${error.message}\n\nUsage: sealpost demo\n`);
+    process.stderr.write(`sealpost demo: ${error.message}\n\n${USAGE}`);
     return 64;
   }
   return untilInterrupted(async (signal) => perform(new Narrator(out), cli, signal));

@@ -12,7 +12,7 @@ import { formatHash, hashPassword as hash } from '../listener/password-hash.ts';
 import { isUserName } from '../listener/user-file.ts';
 import { EXIT } from './exit.ts';
 
-const USAGE = `Usage: sealpost hash-password NAME
+export const USAGE = `Usage: sealpost hash-password NAME
 
 Reads a password from standard input, where it is asked for twice on a terminal, and prints a line
 for the file that SEALPOST_CLIENT_USERS_FILE names.

@@ -9,7 +9,7 @@ import { errorCode } from '../protocol/error-code.ts';
 import { EXIT } from './exit.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
-const USAGE = `Usage: sealpost health [ready | live]
+export const USAGE = `Usage: sealpost health [ready | live]
 
 Asks the relay that runs here with the same variables, and says in one line how it is.
 
@@ -32,12 +32,7 @@ const ANSWER_MS = 5_000;
 /** @returns the exit code: 0, 1, 64 */
 export async function health(args: readonly string[], out: NodeJS.WritableStream): Promise<number> {
   try {
-    const options = { help: { type: 'boolean', short: 'h', default: false } } as const;
-    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
-    if (values.help) {
-      out.write(USAGE);
-      return EXIT.ok;
-    }
+    const { positionals } = parseArgs({ args: [...args], allowPositionals: true, options: {} });
     const { isWell, line } = await ask(pathOf(positionals));
     out.write(`${line}\n`);
     return isWell ? EXIT.ok : NOT_READY;

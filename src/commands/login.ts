@@ -21,7 +21,7 @@ import { Trust } from '../tls/trust.ts';
 import { EXIT, printProblems } from './exit.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
-const USAGE = `Usage: sealpost login [--browser] [NAME]
+export const USAGE = `Usage: sealpost login [--browser] [NAME]
 
 Logs in at the provider of the upstream, once, for SEALPOST_OAUTH_GRANT=refresh-token; with
 NAME, for SEALPOST_UPSTREAM_<NAME>_OAUTH_GRANT. All variables count as for serve. What the
@@ -50,13 +50,8 @@ export async function login(args: readonly string[], out: NodeJS.WritableStream)
       allowPositionals: true,
       options: {
         browser: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    if (values.help) {
-      out.write(USAGE);
-      return EXIT.ok;
-    }
     const [name, ...others] = positionals;
     if (others.length > 0) throw new UsageError('one upstream at a time');
     const loaded = loadSettings();

@@ -11,7 +11,7 @@ import { queueDetails, queueJson, queueLines } from './queue-text.ts';
 import { openStore } from './spool.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
-const USAGE = `Usage: sealpost queue [list] [--json]
+export const USAGE = `Usage: sealpost queue [list] [--json]
        sealpost queue show ID [--json]
        sealpost queue retry ID | --all
        sealpost queue remove ID
@@ -41,13 +41,8 @@ export async function queue(args: readonly string[], out: NodeJS.WritableStream)
       options: {
         all: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    if (values.help) {
-      out.write(USAGE);
-      return EXIT.ok;
-    }
     const action = actionOf(positionals, values);
     return await withStore(async (store) => action(store, out));
   } catch (error) {

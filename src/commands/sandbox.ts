@@ -12,7 +12,7 @@ import { Sandbox, type Endpoint, type SandboxOptions } from '../sandbox/sandbox.
 import { readPasswordFile } from './password-file.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
-const USAGE = `Usage: sealpost sandbox [options]
+export const USAGE = `Usage: sealpost sandbox [OPTION]...
 
 An SMTP submission server on loopback that keeps what it receives and passes nothing on.
 
@@ -42,10 +42,6 @@ export async function sandbox(
   defaults: { readonly stateDirectory: string },
   out: NodeJS.WritableStream,
 ): Promise<number> {
-  if (args.includes('--help') || args.includes('-h')) {
-    out.write(USAGE);
-    return 0;
-  }
   try {
     await run(await readWishes(args, defaults.stateDirectory), out);
     return 0;

@@ -19,6 +19,20 @@ import { SupervisorLine } from './supervisor-line.ts';
 import { serveAsWorker } from './worker.ts';
 import { Workers, type Patience } from './workers.ts';
 
+export const USAGE = `Usage: sealpost serve
+
+Relays mail until SIGTERM or SIGINT. It is configured by SEALPOST_ variables and by nothing else: docs/CONFIGURATION.md
+tells about each, \`sealpost config\` shows them as they count. The log goes to standard output, a line for each event.
+
+SIGHUP   read the files again that the variables name
+SIGTERM  let transactions end, for 25 seconds at most; a second one ends at once
+
+Exit code
+   0  it was told to stop
+  69  a port, a certificate or the spool cannot be had; it says which
+  78  a variable is wrong or missing
+`;
+
 /** @param patience with workers that do not answer @returns the exit code, once stopped */
 export async function serve(settings: Settings, patience?: Patience): Promise<number> {
   // A process manager that is built on node:cluster makes us somebody else's worker: then we are alone.

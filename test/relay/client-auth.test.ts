@@ -199,7 +199,7 @@ test('makes the line of a user from a password on standard input', LIMIT, async 
   await accepted(client, 'EHLO client.test', plain('jane', CANARY));
 });
 
-for (const name of ['', 'a:b', '--help']) {
+for (const name of ['', 'a:b', '--name']) {
   test(`makes no line for the name "${name}"`, LIMIT, async () => {
     const run = runSealpost(['hash-password', name]);
     await new Promise((resolve) => run.child.once('close', resolve));
