@@ -3,6 +3,8 @@
  *
  * Guarantees: pure; the time that the client waits for the relay or the upstream is never counted against it.
  */
+import { RECIPIENTS } from '../protocol/limits.ts';
+
 export interface PaceOptions {
   /** Octets of content a second, in the mean over the time that the relay waited for them. */
   readonly leastRate: number;
@@ -16,8 +18,9 @@ const COMMAND_MS = 300_000;
 /** Before that the rate says little. */
 const PROBATION_MS = 60_000;
 
-/** Commands since the last message that was delivered, RCPT not counted: NOOP for ever is no mail. */
+/** Commands since the last message that was delivered: NOOP for ever is no mail, nor are names for ever. */
 const IDLE_COMMANDS = 1_000;
+const IDLE_RECIPIENTS = 2 * RECIPIENTS;
 
 export type PaceFault = 'slow-content' | 'slow-command' | 'long-transaction' | 'idle-commands';
 
@@ -28,6 +31,7 @@ export class SessionPace {
   #transactionSince: number | undefined;
   #content: { octets: number; waitedMs: number } | undefined;
   #idleCommands = 0;
+  #idleRecipients = 0;
 
   constructor(options: PaceOptions, now: number) {
     this.#options = options;
@@ -37,7 +41,8 @@ export class SessionPace {
   /** A whole command has come. */
   command(verb: string | undefined, now: number): void {
     this.#waitingSince = now;
-    if (verb !== 'RCPT') this.#idleCommands += 1;
+    if (verb === 'RCPT') this.#idleRecipients += 1;
+    else this.#idleCommands += 1;
   }
 
   /** The client waits for an answer. */
@@ -66,12 +71,14 @@ export class SessionPace {
 
   contentEnded(isDelivered: boolean): void {
     this.#content = undefined;
-    if (isDelivered) this.#idleCommands = 0;
+    if (!isDelivered) return;
+    this.#idleCommands = 0;
+    this.#idleRecipients = 0;
   }
 
   /** What the client is to be cut off for, now. */
   fault(now: number): PaceFault | undefined {
-    if (this.#idleCommands > IDLE_COMMANDS) return 'idle-commands';
+    if (this.#idleCommands > IDLE_COMMANDS || this.#idleRecipients > IDLE_RECIPIENTS) return 'idle-commands';
     const since = this.#waitingSince;
     if (since === undefined) return undefined;
     if (

@@ -63,11 +63,14 @@ test('ends a transaction that takes too long, from its MAIL on', () => {
   assert.equal(pace.fault(16 * SECOND), undefined);
 });
 
-test('lets nobody talk for ever without a message; recipients are no idle talk', () => {
+test('lets nobody talk for ever without a message; the recipients of one message are no idle talk', () => {
   const pace = new SessionPace(OPTIONS, 0);
   for (let count = 0; count < 1_000; count += 1) pace.command('NOOP', 0);
-  for (let count = 0; count < 5_000; count += 1) pace.command('RCPT', 0);
+  for (let count = 0; count < 20_000; count += 1) pace.command('RCPT', 0);
   assert.equal(pace.fault(0), undefined);
+  const other = new SessionPace(OPTIONS, 0);
+  for (let count = 0; count <= 20_000; count += 1) other.command('RCPT', 0);
+  assert.equal(other.fault(0), 'idle-commands');
   pace.contentBegan();
   pace.contentEnded(true);
   for (let count = 0; count < 1_000; count += 1) pace.command('RSET', 0);
