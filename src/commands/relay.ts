@@ -192,8 +192,8 @@ export class Relay implements Relaying {
       forced = this.#pool.kill();
       this.kill();
     }, GRACE_MS);
-    await Promise.all(this.#listeners.map(async ({ listener }) => listener.stop()));
-    await this.#spool?.stop();
+    const ending = this.#listeners.map(async ({ listener }) => listener.stop());
+    await Promise.all([...ending, this.#spool?.stop()]);
     await this.#pool.close();
     await this.#caps?.close();
     await this.#spool?.close();

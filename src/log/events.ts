@@ -177,6 +177,8 @@ export interface Events {
     readonly reply: string;
     readonly recipients: number;
   };
+  /** Its claim had ended, and another relay has the message: what came of the attempt is not written down. */
+  'spool.overtaken': SpoolIds & { readonly delivered: number };
   /** No upstream has that name any more; the message waits for one. */
   'spool.stranded': { readonly tid: string; readonly route: string };
   'spool.unusable': { readonly reason: string };
@@ -293,6 +295,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'spool.unknown': 'error',
   'spool.bounced': 'warn',
   'spool.dropped': 'error',
+  'spool.overtaken': 'warn',
   'spool.stranded': 'warn',
   'spool.unusable': 'error',
   'worker.started': 'info',

@@ -84,12 +84,13 @@ function settled(recipient: SpooledRecipient, { words }: Attempt, isOver: boolea
   return { ...known, state: isFailed ? 'failed' : 'waiting', mayHaveIt };
 }
 
-/** Recipients for whom there was no room in this message go in the next one, now. */
-function nextAttemptAt(
-  { attempts, expiresAt, recipients }: SpooledMessage,
-  { words }: Attempt,
-  now: number,
-): number {
-  const isCut = recipients.some((one) => one.state === 'waiting' && !words.has(one));
-  return isCut ? now : Math.min(now + retryAfterMs(attempts), Math.max(expiresAt, now));
+/**
+ * Recipients for whom there was no room in this message go in the next one, now: there are fewer of them each time.
+ * RFC 5321 §4.5.3.1.10: an upstream says 452 to those beyond what it takes in one.
+ */
+function nextAttemptAt(before: SpooledMessage, { words }: Attempt, now: number): number {
+  const isFewer = [...words.values()].some(({ reply }) => replyClass(reply) !== 4);
+  const isCut = waitingRecipients(before).some((one) => (words.get(one)?.reply.code ?? 452) === 452);
+  if (isFewer && isCut) return now;
+  return Math.min(now + retryAfterMs(before.attempts), Math.max(before.expiresAt, now));
 }

@@ -1,31 +1,24 @@
 /**
- * One attempt to deliver a spooled message: one transaction on one hop.
+ * One attempt to deliver a spooled message: one transaction.
  *
  * Guarantees: the end of the message is sent only after all of its content; what nobody knows the outcome of is said to be
  * so; the hop is given back.
  */
-import type { Capabilities } from '../protocol/capabilities.ts';
+import type { Log } from '../log/log.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
-import type { Parameter, PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, type Reply } from '../protocol/reply.ts';
-import {
-  contentRule,
-  mailCommand,
-  neededExtension,
-  rcptCommand,
-  type RequireTlsRule,
-} from '../upstream/parameters.ts';
+import { Envelope } from '../upstream/envelope.ts';
+import type { RequireTlsRule } from '../upstream/parameters.ts';
 import type { HopPool, Lease } from '../upstream/pool.ts';
 import { RecipientLimits } from '../upstream/recipient-limits.ts';
-import { isStaleHop } from '../upstream/stale-hop.ts';
 import type { Target } from '../upstream/target.ts';
-import type { Transaction } from '../upstream/transaction.ts';
 import { isHopFailure } from './hop-failure.ts';
 import { waitingRecipients, type SpooledMessage, type SpooledRecipient } from './spooled-message.ts';
 
 /** What all attempts have in common. */
 export interface AttemptSurroundings {
   readonly pool: HopPool;
+  readonly log: Log;
   readonly requireTls: RequireTlsRule;
   /** The table of what people are told about a failure. */
   readonly replyTo: (failure: Failure) => Reply;
@@ -36,6 +29,8 @@ export interface AttemptOrder {
   /** In order of preference. */
   readonly targets: readonly Target[];
   readonly content: () => AsyncIterable<Buffer>;
+  /** Asked before the message is ended: whether it is still ours to deliver. */
+  readonly isHeld: () => Promise<boolean>;
   /** Aborts when it is not to begin any more. */
   readonly signal: AbortSignal;
 }
@@ -58,26 +53,35 @@ export interface Attempt {
 }
 
 export async function attempt(around: AttemptSurroundings, order: AttemptOrder): Promise<Attempt> {
-  return tryOnce(around, order, false);
-}
-
-async function tryOnce(around: AttemptSurroundings, order: AttemptOrder, isFresh: boolean): Promise<Attempt> {
   const { targets, message, signal } = order;
+  const { pool, log, requireTls } = around;
   const notes = new Notes(around, waitingRecipients(message));
+  const wanted = { argument: message.sender, requireTls, targets, signal, isReportedByUs: true };
   try {
-    const extension = neededExtension(message.sender, around.requireTls);
-    const lease = await around.pool.lease({ targets, extension, isFresh, signal });
+    const envelope = await Envelope.begin(pool, log, wanted);
     try {
-      await new Sending(around, order, notes, lease).run();
+      await new Sending(order, notes, envelope).run();
     } catch (error) {
-      if (!isFresh && lease.isReused && isStaleHop(error)) return await tryOnce(around, order, true);
+      void envelope.giveBack(error instanceof RelayError ? error.failure : undefined);
       throw error;
     } finally {
-      void around.pool.giveBack(lease);
+      notes.ended(envelope.lease);
+      void envelope.giveBack();
     }
   } catch (error) {
     notes.end(error);
   }
+  return notes;
+}
+
+/** As if all who wait had been told of that failure. */
+export function failedAttempt(
+  around: AttemptSurroundings,
+  message: SpooledMessage,
+  failure: Failure,
+): Attempt {
+  const notes = new Notes(around, waitingRecipients(message));
+  notes.end(new RelayError(failure));
   return notes;
 }
 
@@ -94,6 +98,11 @@ class Notes implements Attempt {
   constructor({ replyTo }: AttemptSurroundings, waiting: readonly SpooledRecipient[]) {
     this.#replyTo = replyTo;
     this.#concerned = waiting;
+  }
+
+  ended({ hid, hop }: Lease): void {
+    this.hid = hid;
+    this.isReporting = hop.capabilities.has('DSN');
   }
 
   /** From now on a failure is that of these. */
@@ -121,73 +130,64 @@ class Notes implements Attempt {
 
 class Sending {
   readonly #order: AttemptOrder;
-  readonly #rule: RequireTlsRule;
   readonly #notes: Notes;
-  readonly #lease: Lease;
+  readonly #envelope: Envelope;
 
-  constructor({ requireTls }: AttemptSurroundings, order: AttemptOrder, notes: Notes, lease: Lease) {
+  constructor(order: AttemptOrder, notes: Notes, envelope: Envelope) {
     this.#order = order;
-    this.#rule = requireTls;
     this.#notes = notes;
-    this.#lease = lease;
-    notes.hid = lease.hid;
-    notes.isReporting = lease.hop.capabilities.has('DSN');
+    this.#envelope = envelope;
   }
 
   /** @throws {RelayError} what ended the transaction */
   async run(): Promise<void> {
-    const { message, content } = this.#order;
-    const { hop } = this.#lease;
-    const sender = withoutDsn(message.sender, hop.capabilities);
-    const command = mailCommand(sender, hop.capabilities, this.#rule);
-    const transaction = hop.mail(command, contentRule(sender, hop.capabilities));
-    const accepted = await this.#recipients(transaction);
+    const { message, content, isHeld } = this.#order;
+    const accepted = await this.#recipients();
     this.#notes.concern(accepted);
     if (accepted.length === 0) return;
-    const body = await transaction.data();
+    const body = await this.#envelope.data();
     let octets = 0;
     for await (const piece of content()) {
       octets += piece.length;
       await body.write([piece]);
     }
     if (octets !== message.octets) throw new RelayError({ kind: 'spool', reason: 'incomplete' });
+    // Who was stopped for long, or whose clock was set, may find that another has the message.
+    if (!(await isHeld())) throw new RelayError({ kind: 'spool', reason: 'overtaken' });
     this.#notes.delivered(await body.end());
   }
 
   /** @returns those that the upstream takes */
-  async #recipients(transaction: Transaction): Promise<readonly SpooledRecipient[]> {
-    const limits = new RecipientLimits();
-    const asked = waitingRecipients(this.#order.message).filter(({ argument }) =>
-      limits.admit(argument.path, this.#lease.hop.capabilities.limits),
-    );
-    const answers = await Promise.allSettled(asked.map(async (one) => this.#recipient(transaction, one)));
+  async #recipients(): Promise<readonly SpooledRecipient[]> {
+    const asked = this.#askable();
+    const answers = await Promise.allSettled(asked.map(async (one) => this.#recipient(one)));
     const open = asked.filter((one) => !this.#notes.words.has(one));
     this.#notes.concern(open);
     for (const answer of answers) if (answer.status === 'rejected') throw answer.reason;
     return open;
   }
 
-  async #recipient(transaction: Transaction, recipient: SpooledRecipient): Promise<void> {
-    const { capabilities } = this.#lease.hop;
+  /** As many as the upstream takes in one message; not the same ones first each time, should they be put off again. */
+  #askable(): readonly SpooledRecipient[] {
+    const { message } = this.#order;
+    const { limits } = this.#envelope.lease.hop.capabilities;
+    const waiting = waitingRecipients(message);
+    const first = ((message.attempts - 1) * (limits.rcptMax ?? 1)) % waiting.length;
+    const room = new RecipientLimits();
+    return [...waiting.slice(first), ...waiting.slice(0, first)].filter(({ argument }) =>
+      room.admit(argument.path, limits),
+    );
+  }
+
+  async #recipient(recipient: SpooledRecipient): Promise<void> {
     try {
-      const reply = await transaction.rcpt(
-        rcptCommand(withoutDsn(recipient.argument, capabilities), capabilities),
-      );
+      const reply = await this.#envelope.rcpt(recipient.argument);
       if (!isMailAccepted(reply)) this.#notes.failed(recipient, { kind: 'refused', phase: 'rcpt', reply });
     } catch (error) {
       if (!(error instanceof RelayError) || error.failure.kind !== 'unknown-parameter') throw error;
       this.#notes.failed(recipient, error.failure);
     }
   }
-}
-
-const DSN_KEYWORDS: readonly Parameter['keyword'][] = ['RET', 'ENVID', 'NOTIFY', 'ORCPT'];
-
-/** RFC 3461 §5.2.2: an upstream without DSN gets the message without it, and we report that it was passed on. */
-function withoutDsn(argument: PathArgument, capabilities: Capabilities): PathArgument {
-  if (capabilities.has('DSN')) return argument;
-  const parameters = argument.parameters.filter(({ keyword }) => !DSN_KEYWORDS.includes(keyword));
-  return { ...argument, parameters };
 }
 
 /** Whether an attempt had no hop to be made on. */

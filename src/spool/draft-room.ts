@@ -47,8 +47,8 @@ export class DraftRoom {
     for (const name of await readdir(this.#parent).catch(() => [])) {
       const directory = join(this.#parent, name);
       const found = await stat(directory).catch(() => undefined); // another process swept it
-      if (found !== undefined && found.mtimeMs < deadline)
-        await rm(directory, { recursive: true, force: true });
+      const isDead = directory !== this.#directory && found !== undefined && found.mtimeMs < deadline;
+      if (isDead) await rm(directory, { recursive: true, force: true }).catch(() => undefined); // later, then
     }
   }
 
@@ -59,6 +59,6 @@ export class DraftRoom {
 
   async #showLife(): Promise<void> {
     const now = new Date();
-    await utimes(this.#directory, now, now).catch(() => undefined); // a full disk; drafts tell of it
+    await utimes(this.#directory, now, now).catch(() => undefined); // swept, or a full disk: drafts see to it
   }
 }

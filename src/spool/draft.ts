@@ -6,10 +6,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { coalesce } from '../protocol/coalesce.ts';
+import { errorCode } from '../protocol/error-code.ts';
 import { RelayError } from '../protocol/failure.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 import { spoolError } from './spool-error.ts';
 
 /** A message below it needs no file; a client that is served holds no more than this. */
@@ -82,7 +84,7 @@ export class Draft {
   async #opened(): Promise<{ readonly path: string; readonly handle: FileHandle }> {
     if (this.#file !== undefined) return this.#file;
     const path = join(this.#directory, randomUUID());
-    this.#file = { path, handle: await open(path, 'wx+', 0o600) };
+    this.#file = { path, handle: await created(path) };
     await append(this.#file.handle, this.#held);
     this.#held = [];
     return this.#file;
@@ -100,6 +102,17 @@ export class Draft {
     if (file === undefined) return;
     await file.handle.close().catch(() => undefined);
     await unlink(file.path).catch(() => undefined); // it is swept later
+  }
+}
+
+/** A process that was stopped or asleep for long seems dead, and its directory may have been swept away. */
+async function created(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx+', 0o600);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    await makeDirectory(dirname(path));
+    return open(path, 'wx+', 0o600);
   }
 }
 

@@ -1,8 +1,10 @@
 /**
  * A spooled message as a row of a table, and back.
  *
- * Guarantees: what comes back is checked; a row that another version wrote differently is an error, not a wrong message.
+ * Guarantees: what comes back is checked; a row that another version wrote differently is a failure of that message alone,
+ * and not a wrong message.
  */
+import { RelayError } from '../protocol/failure.ts';
 import type { Parameter, PathArgument } from '../protocol/path.ts';
 import type { SpooledMessage, SpooledRecipient } from './spooled-message.ts';
 
@@ -26,9 +28,36 @@ export function rowOf(message: SpooledMessage) {
   };
 }
 
-/** @throws {TypeError} when it is not a row of ours */
+/** @throws {RelayError} spool, when it is not a row of ours */
 export function messageOf(row: unknown): SpooledMessage {
   const fields = new Fields(row);
+  try {
+    return parsed(fields);
+  } catch (error) {
+    throw unreadable([fields.text('id')], error);
+  }
+}
+
+/** The ids of those that are none of ours: they must not stand in the way of the others. */
+export function unreadableAmong(rows: readonly unknown[]): readonly string[] {
+  return rows.filter((row) => !isReadable(row)).map((row) => new Fields(row).text('id'));
+}
+
+/** What the operator hears of them; `sealpost queue remove` takes them away. */
+export function unreadable(ids: readonly string[], cause?: unknown): RelayError {
+  return new RelayError({ kind: 'spool', reason: `unreadable ${ids.join(' ')}` }, { cause });
+}
+
+function isReadable(row: unknown): boolean {
+  try {
+    messageOf(row);
+    return true;
+  } catch {
+    return false; // whoever claims it hears why
+  }
+}
+
+function parsed(fields: Fields): SpooledMessage {
   return {
     id: fields.text('id'),
     kind: fields.oneOf('kind', ['mail', 'bounce']),

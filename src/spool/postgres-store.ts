@@ -5,16 +5,19 @@
  * relays one has its claim (`FOR UPDATE SKIP LOCKED`: nobody waits for another's), for as long as the database's clock
  * says. No more than a piece of a message is in memory.
  */
+import { randomUUID } from 'node:crypto';
+
 import { migrate } from '../database/migrate.ts';
 import type { Database, Query } from '../database/database.ts';
 import { pieces } from '../protocol/pieces.ts';
 import { RelayError } from '../protocol/failure.ts';
-import { Fields, messageOf, rowOf } from './message-row.ts';
+import { Fields, messageOf, rowOf, unreadable, unreadableAmong } from './message-row.ts';
 import { SPOOL_PART, SPOOL_SCHEMA } from './postgres-schema.ts';
 import type { RouteName } from './route-health.ts';
 import { spoolError } from './spool-error.ts';
 import {
   CLAIM_MS,
+  UNREADABLE_MS,
   type Claim,
   type Entry,
   type QueuedMessage,
@@ -58,6 +61,8 @@ const UPDATE = `
   UPDATE sealpost.messages SET (${COLUMNS.join(', ')}, claim, claimed_until) = (${PLACES}, NULL, NULL)
   WHERE id = $1 AND claim = $${COLUMNS.length + 1}`;
 
+const CLAIM_NEW = `UPDATE sealpost.messages SET claim = $2, claimed_until = ${CLAIM_END} WHERE id = $1`;
+
 const CLAIM = `
   WITH due AS (
     SELECT id, claim FROM sealpost.messages
@@ -81,14 +86,30 @@ export class PostgresStore implements SpoolStore {
     this.#limits = limits;
   }
 
+  async expectRoom(octets: number): Promise<void> {
+    await this.#expectRoom(this.#query, octets);
+  }
+
   async add(entry: Entry): Promise<void> {
+    await this.#add(entry);
+  }
+
+  async hold(entry: Entry): Promise<Claim> {
+    const token = randomUUID();
+    await this.#add(entry, token);
+    return { message: entry.message, token };
+  }
+
+  /** @param token of the claim that it is born with */
+  async #add(entry: Entry, token?: string): Promise<void> {
     try {
       await this.#transaction(async (query) => {
-        await this.#expectRoom(query, entry.message);
+        await this.#expectRoom(query, entry.message.octets);
         await insert(query, entry);
+        if (token !== undefined) await query(CLAIM_NEW, [entry.message.id, token]);
       });
     } catch (error) {
-      await this.#takeBack(entry.message);
+      await this.#takeBack(entry.message, token);
       throw error;
     } finally {
       entry.content.discard();
@@ -97,14 +118,32 @@ export class PostgresStore implements SpoolStore {
 
   async claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]> {
     const { rows } = await this.#query(CLAIM, [namesOf(paused), limit]);
-    return rows.map(claimOf).toSorted((a, b) => a.message.nextAttemptAt - b.message.nextAttemptAt);
+    const broken = unreadableAmong(rows);
+    if (broken.length === 0)
+      return rows.map(claimOf).toSorted((a, b) => a.message.nextAttemptAt - b.message.nextAttemptAt);
+    await this.#letGo(rows, broken);
+    throw unreadable(broken);
   }
 
-  async renew(claims: readonly Claim[]): Promise<void> {
+  /** As if they had not been claimed; those that are broken are left alone for a while. */
+  async #letGo(rows: readonly unknown[], broken: readonly string[]): Promise<void> {
+    const unsettled = rows.filter((row) => new Fields(row).flag('is_unsettled'));
     await this.#query(
-      `UPDATE sealpost.messages SET claimed_until = ${CLAIM_END} WHERE claim = ANY ($1::text[]) AND ${IS_CLAIMED}`,
+      `UPDATE sealpost.messages SET attempts = attempts - 1,
+         claim = CASE WHEN id = ANY ($2::text[]) THEN claim END,
+         claimed_until = CASE WHEN id = ANY ($2::text[]) THEN clock_timestamp() END,
+         next_attempt_at = CASE WHEN id = ANY ($3::text[]) THEN ${NOW} + ${UNREADABLE_MS} ELSE next_attempt_at END
+       WHERE claim = ANY ($1::text[])`,
+      [textsOf('claim', rows), textsOf('id', unsettled), broken],
+    );
+  }
+
+  async renew(claims: readonly Claim[]): Promise<number> {
+    const { count } = await this.#query(
+      `UPDATE sealpost.messages SET claimed_until = ${CLAIM_END} WHERE claim = ANY ($1::text[])`,
       [claims.map(({ token }) => token)],
     );
+    return count;
   }
 
   async settle(claim: Claim, after: SpooledMessage | undefined, report?: Entry): Promise<boolean> {
@@ -161,11 +200,9 @@ export class PostgresStore implements SpoolStore {
     return rows.map(queuedOf)[0];
   }
 
-  async nextDueAt(paused: readonly RouteName[]): Promise<number | undefined> {
+  async nextDueAt(): Promise<number | undefined> {
     const { rows } = await this.#query(
-      `SELECT min(greatest(${DUE_AT}, coalesce((extract(epoch FROM claimed_until) * 1000)::bigint, 0))) - ${NOW} AS ms
-       FROM sealpost.messages`,
-      [namesOf(paused)],
+      `SELECT min(next_attempt_at) - ${NOW} AS ms FROM sealpost.messages WHERE next_attempt_at > ${NOW}`,
     );
     const ms = new Fields(rows[0]).maybeNumber('ms');
     return ms === undefined ? undefined : Date.now() + ms;
@@ -209,7 +246,7 @@ export class PostgresStore implements SpoolStore {
   }
 
   /** What others add at this moment is not seen. */
-  async #expectRoom(query: Query, { octets }: SpooledMessage): Promise<void> {
+  async #expectRoom(query: Query, octets: number): Promise<void> {
     const { maxMessages, maxOctets } = this.#limits;
     const found = await this.#measured(query);
     const isFull = found.messages >= maxMessages || found.octets + octets > maxOctets;
@@ -230,8 +267,11 @@ export class PostgresStore implements SpoolStore {
   }
 
   /** Its client is told that it was not kept; should the commit have been done and not been told, this undoes it. */
-  async #takeBack({ id }: SpooledMessage): Promise<void> {
-    const undo = this.#query('DELETE FROM sealpost.messages WHERE id = $1 AND claim IS NULL', [id]);
+  async #takeBack({ id }: SpooledMessage, token?: string): Promise<void> {
+    const undo = this.#query(
+      'DELETE FROM sealpost.messages WHERE id = $1 AND claim IS NOT DISTINCT FROM $2::text',
+      [id, token ?? null],
+    );
     await undo.catch(() => undefined); // then it is delivered, and perhaps sent once more by its client
   }
 
@@ -271,6 +311,10 @@ async function insert(query: Query, { message, content }: Entry): Promise<void> 
     await query('INSERT INTO sealpost.contents VALUES ($1, $2, $3)', [message.id, number, piece]);
     number += 1;
   }
+}
+
+function textsOf(column: string, rows: readonly unknown[]): readonly string[] {
+  return rows.map((row) => new Fields(row).text(column));
 }
 
 function valuesOf(message: SpooledMessage): readonly unknown[] {

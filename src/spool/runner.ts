@@ -9,15 +9,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { describeError } from '../log/describe-error.ts';
 import { newId } from '../log/id.ts';
-import type { Log } from '../log/log.ts';
-import { RelayError } from '../protocol/failure.ts';
+import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { Target } from '../upstream/target.ts';
 import { afterAttempt, type Outcome } from './after-attempt.ts';
-import { attempt, hadNoHop, type Attempt, type AttemptSurroundings } from './attempt.ts';
+import { attempt, failedAttempt, hadNoHop, type Attempt, type AttemptSurroundings } from './attempt.ts';
 import { bounce } from './bounce.ts';
+import { Claims } from './claims.ts';
 import type { DraftRoom } from './draft-room.ts';
 import { RouteHealth, type RouteName } from './route-health.ts';
 import { CLAIM_MS, type Claim, type Entry, type SpoolStore } from './spool-store.ts';
+import type { SpooledMessage } from './spooled-message.ts';
 import { tellOutcome } from './tell-outcome.ts';
 
 /** An upstream as the spool knows it. */
@@ -32,7 +33,6 @@ export interface RunnerSurroundings extends AttemptSurroundings {
   readonly room: DraftRoom;
   /** As they count now. */
   readonly routes: () => readonly SpoolRoute[];
-  readonly log: Log;
   readonly hostname: string;
   /** How long a message is tried, milliseconds. */
   readonly expiryMs: number;
@@ -46,27 +46,28 @@ const LOOK_MS = 5_000;
 const SWEEP_MS = 3_600_000;
 
 export class Runner {
+  readonly claims: Claims;
   readonly #around: RunnerSurroundings;
   readonly #health = new RouteHealth();
-  /** By message: the newest claim, should an older one of ours have ended meanwhile. */
-  readonly #claims = new Map<string, Claim>();
   readonly #working = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
   #next: NodeJS.Timeout | undefined;
+  #nextAt = Infinity;
   #looking: Promise<void> | undefined;
   #mustLookAgain = false;
   #isOn = false;
 
   constructor(around: RunnerSurroundings) {
     this.#around = around;
+    this.claims = new Claims(around.store);
   }
 
   start(): void {
     this.#isOn = true;
     this.#around.pool.onAlive = (target): void => this.#revived(target);
     this.#timers.push(
-      setInterval(() => void this.#tryTo(async () => this.#renew()), CLAIM_MS / 3).unref(),
+      setInterval(() => void this.#tryTo(async () => this.claims.renew()), CLAIM_MS / 3).unref(),
       setInterval(() => void this.#tryTo(async () => this.#sweep()), SWEEP_MS).unref(),
     );
     void this.#tryTo(async () => this.#sweep());
@@ -88,6 +89,11 @@ export class Runner {
     this.#health.failed(route);
   }
 
+  /** A message was kept that is due then, milliseconds since 1970. */
+  expect(dueAt: number): void {
+    if (dueAt < this.#nextAt) this.#lookIn(Math.max(0, dueAt - Date.now()));
+  }
+
   /** Looks for what is due. */
   wake(): void {
     if (!this.#isOn) return;
@@ -102,29 +108,34 @@ export class Runner {
       restMs = LOOK_MS;
       await this.#tryTo(async () => (restMs = await this.#claimDue()));
     }
+    this.#lookIn(restMs);
+  }
+
+  #lookIn(ms: number): void {
     clearTimeout(this.#next);
-    if (this.#isOn) this.#next = setTimeout(() => this.wake(), restMs).unref();
+    if (!this.#isOn) return;
+    this.#nextAt = Date.now() + ms;
+    this.#next = setTimeout(() => this.wake(), ms).unref();
   }
 
   /** @returns when to look again, milliseconds */
   async #claimDue(): Promise<number> {
     const { store, maxAttempts } = this.#around;
-    const free = maxAttempts - this.#claims.size;
+    const free = maxAttempts - this.#working.size;
     if (free <= 0) return LOOK_MS; // the end of an attempt wakes us
     const { paused, restMs } = this.#health;
-    const dueMs = ((await store.nextDueAt(paused)) ?? Infinity) - Date.now();
-    if (dueMs > 0) return Math.min(LOOK_MS, dueMs, restMs);
-    for (const claim of await store.claim(free, paused)) this.#begin(claim);
-    return LOOK_MS;
+    const claims = await store.claim(free, paused);
+    for (const claim of claims) this.#begin(claim);
+    if (claims.length === free) return LOOK_MS;
+    const dueAt = (await store.nextDueAt()) ?? Infinity;
+    return Math.max(0, Math.min(LOOK_MS, dueAt - Date.now(), restMs));
   }
 
   #begin(claim: Claim): void {
     const { id } = claim.message;
-    const isUnderWay = this.#claims.has(id);
-    this.#claims.set(id, claim);
-    if (isUnderWay) return;
+    if (!this.claims.take(claim)) return;
     const work = this.#work(claim).finally(() => {
-      this.#claims.delete(id);
+      this.claims.drop(id);
       this.#working.delete(work);
       this.wake();
     });
@@ -133,50 +144,67 @@ export class Runner {
 
   async #work({ message }: Claim): Promise<void> {
     try {
-      const { routes, store, log } = this.#around;
-      const route = routes().find(({ name }) => name === message.route);
-      if (route === undefined) log.emit('spool.stranded', { tid: message.id, route: message.route ?? '' });
-      const tried = await attempt(this.#around, {
-        message,
-        targets: route?.targets ?? [],
-        content: () => store.content(message.id),
-        signal: this.#stopping.signal,
-      });
+      const tried = await this.#attempt(message);
+      const after = afterAttempt(message, tried, Date.now());
       if (hadNoHop(tried)) this.#health.failed(message.route);
-      const isUnbegun = !this.#isOn && tried.hid === undefined;
-      if (isUnbegun) await this.#release(message.id);
-      else await this.#settle(afterAttempt(message, tried, Date.now()), tried);
+      const mayWait = !this.#isOn || this.#routeOf(message) === undefined;
+      const isBegun = tried.hid !== undefined || after.failed.length > 0;
+      if (mayWait && !isBegun) await this.#release(message, after);
+      else await this.insist(async () => this.#writeDown(after, tried));
     } catch (error) {
       // Its claim ends by itself; whoever gets it next finds it marked.
       this.#around.log.emit('internal.error', describeError(error));
     }
   }
 
-  /** Not begun: it is as it was. */
-  async #release(id: string): Promise<void> {
-    const claim = this.#claims.get(id);
-    if (claim === undefined) return;
-    const message = { ...claim.message, attempts: claim.message.attempts - 1 };
-    await this.#tryTo(async () => this.#around.store.settle(claim, message));
+  async #attempt(message: SpooledMessage): Promise<Attempt> {
+    const { store, log } = this.#around;
+    const route = this.#routeOf(message);
+    if (route === undefined) {
+      log.emit('spool.stranded', { tid: message.id, route: message.route ?? '' });
+      return failedAttempt(this.#around, message, STRANDED);
+    }
+    try {
+      return await attempt(this.#around, {
+        message,
+        targets: route.targets,
+        content: () => store.content(message.id),
+        isHeld: async () => this.claims.isHeld(message.id),
+        signal: this.#stopping.signal,
+      });
+    } catch (error) {
+      log.emit('internal.error', describeError(error));
+      return failedAttempt(this.#around, message, BROKEN);
+    }
   }
 
-  /** A message that was delivered, and is not written down to be, is delivered again: this goes on while it can. */
-  async #settle(outcome: Outcome, tried: Attempt): Promise<void> {
+  #routeOf(message: SpooledMessage): SpoolRoute | undefined {
+    return this.#around.routes().find(({ name }) => name === message.route);
+  }
+
+  /** Not begun: it is as it was, but for what is known about it. Another relay may know the upstream that we do not. */
+  async #release(message: SpooledMessage, { message: { recipients } }: Outcome): Promise<void> {
+    const released = { ...message, attempts: message.attempts - 1, recipients };
+    await this.#tryTo(async () => this.claims.settle(message.id, released));
+  }
+
+  /** Goes on until the spool can be written, or we stop: what was done, and is not written down, is done again. */
+  async insist(action: () => Promise<unknown>): Promise<void> {
     const { signal } = this.#stopping;
-    while (!(await this.#tryTo(async () => this.#writeDown(outcome, tried)))) {
+    while (!(await this.#tryTo(action))) {
       if (signal.aborted) return;
       await delay(LOOK_MS, undefined, { signal }).catch(() => undefined); // then for a last time
     }
   }
 
   async #writeDown(outcome: Outcome, tried: Attempt): Promise<void> {
-    const { store, log } = this.#around;
-    const { message, isDone } = outcome;
-    const claim = this.#claims.get(message.id);
-    if (claim === undefined) return;
+    const { log } = this.#around;
+    const { message, isDone, delivered } = outcome;
+    const { id } = message;
     const report = await this.#reportOn(outcome);
-    const isSettled = await store.settle(claim, isDone ? undefined : message, report);
+    const isSettled = await this.claims.settle(id, isDone ? undefined : message, report);
     if (isSettled) tellOutcome(log, outcome, tried, report?.message.id);
+    else log.emit('spool.overtaken', { tid: id, hid: tried.hid, delivered: delivered.length });
   }
 
   async #reportOn({ message, notices }: Outcome): Promise<Entry | undefined> {
@@ -184,10 +212,6 @@ export class Runner {
     const { store, room, hostname, expiryMs } = this.#around;
     const content = (): AsyncIterable<Buffer> => store.content(message.id);
     return bounce({ message, notices, content, hostname, id: newId(), expiryMs }, room.draft());
-  }
-
-  async #renew(): Promise<void> {
-    if (this.#claims.size > 0) await this.#around.store.renew([...this.#claims.values()]);
   }
 
   async #sweep(): Promise<void> {
@@ -201,15 +225,25 @@ export class Runner {
         void this.#tryTo(async () => this.#around.store.hopIsBack(name)).then(() => this.wake());
   }
 
-  /** @returns whether the spool could be used */
+  /** Never fails: clients are served whatever becomes of the spool. @returns whether it could be used */
   async #tryTo(action: () => Promise<unknown>): Promise<boolean> {
+    const { log } = this.#around;
     try {
       await action();
       return true;
     } catch (error) {
-      if (!(error instanceof RelayError) || error.failure.kind !== 'spool') throw error;
-      this.#around.log.emit('spool.unusable', { reason: error.failure.reason });
+      if (error instanceof RelayError && error.failure.kind === 'spool')
+        log.emit('spool.unusable', { reason: error.failure.reason });
+      else log.emit('internal.error', describeError(error));
       return false;
     }
   }
 }
+
+const STRANDED: Failure = {
+  kind: 'capacity',
+  reason: 'No variable names the upstream of this message any more.',
+};
+
+/** A mistake of ours: nobody knows how far it came. */
+const BROKEN: Failure = { kind: 'outcome-unknown', phase: 'final', reason: 'internal-error' };

@@ -40,25 +40,33 @@ export interface SpoolLimits {
   readonly maxOctets: number;
 }
 
+/** How long a message is left alone that cannot be read: its row is damaged, or another version's. */
+export const UNREADABLE_MS = 3_600_000;
+
 /** How long a claim lasts unless it is renewed, milliseconds. */
 export const CLAIM_MS = 30_000;
 
 export interface SpoolStore {
+  /** @param octets of one more message @throws {RelayError} spool, when it is known now that there is no room for it */
+  expectRoom(octets: number): Promise<void>;
   /**
    * Resolves when the message would survive a power failure. Otherwise nothing of it is left. Uses up the draft.
    *
    * @throws {RelayError} spool
    */
   add(entry: Entry): Promise<void>;
+  /** As `add`, but nobody delivers it yet: it is claimed. @throws {RelayError} spool */
+  hold(entry: Entry): Promise<Claim>;
   /**
    * Claims messages whose time has come, the most overdue first; counts the attempt. One whose claim had ended unsettled
    * comes with its waiting recipients marked: they may have it.
    *
    * @param paused upstreams whose messages are left alone until they expire
+   * @throws {RelayError} spool; also to tell of messages that cannot be read, once they are out of the way
    */
   claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]>;
-  /** Makes claims last for another `CLAIM_MS`; those that have ended already stay ended. */
-  renew(claims: readonly Claim[]): Promise<void>;
+  /** Makes claims last for another `CLAIM_MS`, where nobody has taken the message meanwhile. @returns how many */
+  renew(claims: readonly Claim[]): Promise<number>;
   /**
    * Ends a claim, and writes down what became of the message: all at once, with the report on it, or nothing.
    *
@@ -72,8 +80,8 @@ export interface SpoolStore {
   /** In the order of arrival. */
   list(): Promise<readonly QueuedMessage[]>;
   get(id: string): Promise<QueuedMessage | undefined>;
-  /** When there may be something to claim; undefined when nothing waits. */
-  nextDueAt(paused: readonly RouteName[]): Promise<number | undefined>;
+  /** When the first of those becomes due that are not yet, milliseconds since 1970. */
+  nextDueAt(): Promise<number | undefined>;
   /** Makes one message due, or all, even where their upstream is left alone. @returns how many there were */
   retryNow(id?: string): Promise<number>;
   /** Makes due what waits for a hop to this upstream. */

@@ -81,7 +81,7 @@ export class Spool {
     this.#keeping.add(kept);
     await kept.finally(() => this.#keeping.delete(kept));
     if (spooled.isHopless) this.#runner.hopFailed(message.route);
-    this.#runner.wake();
+    this.#runner.expect(spooled.nextAttemptAt);
   }
 
   #spooled({ recipients, ...message }: NewMessage, octets: number): SpooledMessage {

@@ -5,11 +5,19 @@
  * another upstream is asked only while none of the message has left, so that nobody gets it twice.
  */
 import type { Log } from '../log/log.ts';
+import type { Capabilities } from '../protocol/capabilities.ts';
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import type { Reply } from '../protocol/reply.ts';
 import type { Body } from './body.ts';
-import { contentRule, mailCommand, neededExtension, rcptCommand, type RequireTlsRule } from './parameters.ts';
+import {
+  contentRule,
+  mailCommand,
+  neededExtension,
+  rcptCommand,
+  withoutDsn,
+  type RequireTlsRule,
+} from './parameters.ts';
 import type { HopPool, Lease, Wanted } from './pool.ts';
 import { reportFailover } from './report-failure.ts';
 import { isStaleHop } from './stale-hop.ts';
@@ -19,6 +27,8 @@ import type { Transaction } from './transaction.ts';
 /** What MAIL says, and where it may go. */
 export interface EnvelopeOrder {
   readonly argument: PathArgument;
+  /** An upstream that has no DSN gets the message without it: whoever sends it reports to the sender himself. */
+  readonly isReportedByUs?: boolean;
   readonly requireTls: RequireTlsRule;
   /** In order of preference. */
   readonly targets: readonly Target[];
@@ -71,15 +81,17 @@ export class Envelope {
    * Runs up to the sending without a pause, so that what is asked for in one go leaves in one flight.
    *
    * @returns the upstream's reply, 25x, 4xx or 5xx
-   * @throws {RelayError} what ends the transaction
+   * @throws {RelayError} what ends the transaction; or unknown-parameter, which ends nothing
    */
   async rcpt(argument: PathArgument): Promise<Reply> {
     let transaction = this.#transaction;
     const isGone = transaction.isUnsent && (this.#isLent || !this.#lease.hop.isReady);
     if (isGone || this.#replacements.has(transaction)) transaction = await this.#replacementOf(transaction);
     for (;;) {
+      const { capabilities } = this.#lease.hop;
+      const command = rcptCommand(asReported(argument, this.#order, capabilities), capabilities);
       try {
-        return await transaction.rcpt(rcptCommand(argument, this.#lease.hop.capabilities));
+        return await transaction.rcpt(command);
       } catch (error) {
         transaction = await this.#replacementOf(transaction, error);
       }
@@ -156,9 +168,19 @@ function wantedFor({ requireTls, targets, argument, signal }: EnvelopeOrder): Wa
 }
 
 /** @throws {RelayError} what MAIL asks for and the upstream lacks */
-function begunOn({ hop }: Lease, { argument, requireTls }: EnvelopeOrder): Transaction {
+function begunOn({ hop }: Lease, order: EnvelopeOrder): Transaction {
   const { capabilities } = hop;
+  const { requireTls } = order;
+  const argument = asReported(order.argument, order, capabilities);
   return hop.mail(mailCommand(argument, capabilities, requireTls), contentRule(argument, capabilities));
+}
+
+function asReported(
+  argument: PathArgument,
+  { isReportedByUs = false }: EnvelopeOrder,
+  capabilities: Capabilities,
+): PathArgument {
+  return isReportedByUs && !capabilities.has('DSN') ? withoutDsn(argument) : argument;
 }
 
 /** It is about the upstream, and may pass: MAIL was put off, or the session ended. */

@@ -63,6 +63,12 @@ export function rcptCommand(argument: PathArgument, capabilities: Capabilities):
   );
 }
 
+/** For an upstream that does not report (RFC 3461 §5.2.2). */
+export function withoutDsn(argument: PathArgument): PathArgument {
+  const parameters = argument.parameters.filter(({ keyword }) => KEYWORD_OF.get(keyword) !== 'DSN');
+  return { ...argument, parameters };
+}
+
 /** The size that a client declared (RFC 1870 §6); undefined when it declared none. */
 export function declaredOctets({ parameters }: PathArgument): number | undefined {
   const value = parameters.find(({ keyword }) => keyword === 'SIZE')?.value;

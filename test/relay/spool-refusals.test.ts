@@ -2,7 +2,7 @@
  * What the spool does not take: its client hears of it at once, and nothing of it is kept.
  */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 
@@ -130,6 +130,7 @@ describe('a spool does not stand in the way: it', OPTIONS, () => {
     let isLost = false;
     await using at = await spoolRelay({ verdict: () => (isLost ? CLOSE : '250 2.0.0 Queued\r\n') });
     rmSync(join(at.directory, 'drafts'), { recursive: true });
+    writeFileSync(join(at.directory, 'drafts'), '');
     assert.match((await sent(at.relay, LARGE)).raw, /^250 2\.0\.0 Queued/);
     isLost = true;
     assert.match((await sent(at.relay, LARGE)).raw, /^452 4\.3\.1/);

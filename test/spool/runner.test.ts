@@ -2,14 +2,17 @@
  * What becomes of messages in the spool: delivered, tried again, returned; before an upstream that does as the test says.
  */
 import assert from 'node:assert/strict';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 
 import type { Parameter, PathArgument } from '../../src/protocol/path.ts';
 import type { SpooledRecipient } from '../../src/spool/spooled-message.ts';
 import { identity } from '../support/pool-scene.ts';
-import { CLOSE, GOOD_KEYWORDS, type Message } from '../support/scripted-upstream.ts';
+import { CLOSE, GOOD_KEYWORDS, ScriptedUpstream, type Message } from '../support/scripted-upstream.ts';
 import { contentOf, plainPath } from '../support/spool-place.ts';
-import { CONTENT, SpoolScene } from '../support/spool-scene.ts';
+import { CONTENT, SpoolScene, targetOf } from '../support/spool-scene.ts';
 
 function recipient(path: string, ...parameters: readonly string[]): SpooledRecipient {
   const lastWord = { reply: { code: 451, lines: ['4.4.1 Not reached.'] }, isUpstreams: false };
@@ -197,6 +200,103 @@ test('ends no message whose content is not whole', async () => {
   scene.runner.start();
   await scene.log.nth('spool.delayed');
   assert.equal(scene.upstream.messages.length, 0);
+});
+
+test('ends no message that another has taken meanwhile', async () => {
+  await using scene = await SpoolScene.begin({
+    answer: (line) => {
+      if (line === 'DATA') lapseAll(scene);
+      return undefined;
+    },
+  });
+  scene.runner.start();
+  await scene.keep('one');
+  assert.partialDeepStrictEqual(await scene.log.nth('spool.overtaken'), { tid: 'one', delivered: 0 });
+  assert.equal(scene.upstream.messages.length, 0);
+});
+
+/** Another has all messages from now on, as if this process had been stopped for long. */
+function lapseAll({ place }: SpoolScene): void {
+  using database = new DatabaseSync(join(place.directory, 'spool.sqlite'));
+  database.exec(`UPDATE messages SET claim = 'of another'`);
+}
+
+test('waits with a message for an upstream that is not known any more, and goes on when it is', async () => {
+  await using scene = await SpoolScene.begin();
+  const [known] = scene.routes;
+  assert.ok(known !== undefined);
+  scene.runner.start();
+  const { nextAttemptAt } = await scene.keep('one', { route: 'gone' });
+  assert.deepEqual(await scene.log.nth('spool.stranded'), { tid: 'one', route: 'gone' });
+  await scene.runner.stop();
+  const found = await scene.place.store.get('one');
+  assert.partialDeepStrictEqual(found, { isClaimed: false, message: { attempts: 0, nextAttemptAt } });
+  assert.match(found?.message.recipients[0]?.lastWord.reply.lines[0] ?? '', /No variable names the upstream/);
+  scene.routes.push({ ...known, name: 'gone' });
+  scene.restart();
+  await scene.log.nth('spool.delivered');
+  assert.deepEqual(scene.log.of('internal.error'), []);
+});
+
+test('goes on when the disk or the database fails under it', async () => {
+  await using scene = await SpoolScene.begin();
+  await rm(join(scene.place.directory, 'content'), { recursive: true });
+  scene.runner.start();
+  assert.deepEqual(await scene.log.nth('spool.unusable'), { reason: 'ENOENT' });
+  using database = new DatabaseSync(join(scene.place.directory, 'spool.sqlite'));
+  database.exec('ALTER TABLE messages RENAME TO elsewhere');
+  scene.runner.wake();
+  assert.deepEqual(await scene.log.nth('spool.unusable', 2), { reason: 'SQLITE-1' });
+  database.exec('ALTER TABLE elsewhere RENAME TO messages');
+  await mkdir(join(scene.place.directory, 'content'));
+  await scene.keep('one');
+  await scene.log.nth('spool.delivered');
+});
+
+test('gets round to every recipient where an upstream takes one at a time and puts the first off', async () => {
+  await using scene = await SpoolScene.begin({
+    keywords: [...GOOD_KEYWORDS, 'LIMITS RCPTMAX=1'],
+    answer: (line) => (line === 'RCPT TO:<late@y.test>' ? '450 4.2.1 Later\r\n' : undefined),
+  });
+  scene.runner.start();
+  await scene.keep('one', {
+    recipients: [recipient('<late@y.test>'), recipient('<b@y.test>'), recipient('<c@y.test>')],
+  });
+  await scene.log.nth('spool.delayed');
+  assert.equal(scene.upstream.messages.length, 0);
+  await scene.hurry();
+  await scene.upstream.received(2); // the third goes at once behind the second
+});
+
+test('sends on at once to those beyond what the upstream takes in one message', async () => {
+  let taken = 0;
+  await using scene = await SpoolScene.begin({
+    answer: (line) => {
+      if (line.startsWith('MAIL')) taken = 0;
+      if (!line.startsWith('RCPT')) return undefined;
+      taken += 1;
+      return taken > 2 ? '452 4.5.3 Too many\r\n' : undefined;
+    },
+  });
+  scene.runner.start();
+  await scene.keep('one', {
+    recipients: ['<b@y>', '<c@y>', '<d@y>', '<e@y>', '<f@y>'].map((one) => recipient(one)),
+  });
+  await scene.log.nth('spool.delivered', 3);
+});
+
+test('goes to the next upstream when the first puts it off', async () => {
+  await using other = await ScriptedUpstream.start({ mode: 'implicit', identity });
+  await using scene = await SpoolScene.begin({
+    answer: (line) => (line.startsWith('MAIL') ? '451 4.3.0 Later\r\n' : undefined),
+  });
+  const [first] = scene.routes;
+  assert.ok(first !== undefined);
+  scene.routes.splice(0, 1, { ...first, targets: [...first.targets, targetOf(other)] });
+  scene.runner.start();
+  await scene.keep('one');
+  await scene.log.nth('spool.delivered');
+  assert.equal(other.messages.length, 1);
 });
 
 test('lets go of messages that it had not begun with when it stops', async () => {

@@ -2,7 +2,8 @@
  * What the store of spooled messages promises, on real files.
  */
 import assert from 'node:assert/strict';
-import { readdir, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -10,11 +11,14 @@ import { test } from 'node:test';
 import { RelayError } from '../../src/protocol/failure.ts';
 import { DraftRoom } from '../../src/spool/draft-room.ts';
 import { SqliteStore } from '../../src/spool/sqlite-store.ts';
-import { add, contentOf, spooled, spoolPlace, type SpoolPlace } from '../support/spool-place.ts';
+import { add, contentOf, ROOMY, spooled, spoolPlace, type SpoolPlace } from '../support/spool-place.ts';
 
-function isFull(error: unknown): boolean {
-  return error instanceof RelayError && error.failure.kind === 'spool' && error.failure.reason === 'full';
+function isSpool(reason: string) {
+  return (error: unknown): boolean =>
+    error instanceof RelayError && error.failure.kind === 'spool' && error.failure.reason === reason;
 }
+
+const isFull = isSpool('full');
 
 test('gives back what it was given, small and large', async () => {
   await using at = await spoolPlace();
@@ -65,7 +69,55 @@ test('keeps a claim that is renewed', async () => {
   assert.ok(claim !== undefined);
   lapse(at, Date.now() + 100);
   await at.store.renew([claim]);
-  assert.ok(((await at.store.nextDueAt([])) ?? 0) > Date.now() + 10_000);
+  await new Promise((resolve) => setTimeout(resolve, 101));
+  assert.deepEqual(await at.store.claim(5, []), []);
+});
+
+test('renews a claim that has ended, unless another has the message', async () => {
+  await using at = await spoolPlace();
+  await add(at, 'one', Buffer.alloc(10));
+  const [claim] = await at.store.claim(5, []);
+  assert.ok(claim !== undefined);
+  lapse(at);
+  assert.equal(await at.store.renew([claim]), 1);
+  assert.deepEqual(await at.store.claim(5, []), []);
+  lapse(at);
+  assert.equal((await at.store.claim(5, [])).length, 1);
+  assert.equal(await at.store.renew([claim]), 0);
+});
+
+test('tells of a message that it cannot read, and gives out the others', async () => {
+  await using at = await spoolPlace();
+  for (const id of ['bad', 'good']) await add(at, id, Buffer.alloc(10));
+  using database = new DatabaseSync(join(at.directory, 'spool.sqlite'));
+  database.exec(`UPDATE messages SET recipients = 'nonsense' WHERE id = 'bad'`);
+  await assert.rejects(at.store.claim(5, []), isSpool('unreadable bad'));
+  assert.deepEqual(
+    (await at.store.claim(5, [])).map(({ message }) => message.id),
+    ['good'],
+  );
+  await assert.rejects(at.store.list(), isSpool('unreadable bad'));
+  assert.equal(await at.store.remove('bad'), 'removed');
+});
+
+test('gives out a message again whose claim is from before the clock was set back', async () => {
+  await using at = await spoolPlace();
+  await add(at, 'one', Buffer.alloc(10));
+  await at.store.claim(5, []);
+  lapse(at, Date.now() + 3_600_000);
+  assert.equal((await at.store.claim(5, [])).length, 1);
+});
+
+test('lets nobody else read it, whatever its directory allows', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealpost-spool-'));
+  await chmod(directory, 0o755);
+  const store = await SqliteStore.open(directory, ROOMY);
+  for (const name of await readdir(directory)) {
+    const { mode } = await stat(join(directory, name));
+    assert.equal(mode & 0o077, 0, name);
+  }
+  await store.close();
+  await rm(directory, { recursive: true });
 });
 
 test('writes down a result and the report on it together, or neither', async () => {
@@ -87,10 +139,14 @@ test('writes down a result and the report on it together, or neither', async () 
 
 test('leaves alone what waits for an upstream that pauses, until it expires', async () => {
   await using at = await spoolPlace();
-  const { expiresAt } = await add(at, 'one', Buffer.alloc(10));
-  assert.deepEqual(await at.store.claim(5, [undefined]), []);
-  assert.equal(await at.store.nextDueAt([undefined]), expiresAt);
-  assert.equal((await at.store.claim(5, ['another'])).length, 1);
+  await add(at, 'one', Buffer.alloc(10));
+  await add(at, 'old', Buffer.alloc(10));
+  using database = new DatabaseSync(join(at.directory, 'spool.sqlite'));
+  database.exec(`UPDATE messages SET expires_at = 1 WHERE id = 'old'`);
+  const claimed = async (paused: readonly (string | undefined)[]): Promise<readonly string[]> =>
+    (await at.store.claim(5, paused)).map(({ message }) => message.id);
+  assert.deepEqual(await claimed([undefined]), ['old']);
+  assert.deepEqual(await claimed(['another']), ['one']);
 });
 
 test('waits for another writer without stopping the process', async () => {
@@ -121,8 +177,11 @@ test('sweeps content that was promised to nobody, and drafts of the dead', async
   assert.equal((await readdir(join(at.directory, 'drafts'))).length, 1);
   await draft.write([Buffer.alloc(100_000)]);
   await assert.rejects(at.store.add({ message: spooled('two', draft.octets), content: draft }), RelayError);
+  const next = dead.draft(); // it was only asleep
+  await next.write([Buffer.alloc(100_000)]);
+  await at.store.add({ message: spooled('two', next.octets), content: next });
   await dead.close();
-  assert.equal((await at.store.measure()).messages, 1);
+  assert.equal((await at.store.measure()).messages, 2);
 });
 
 async function namesWithFiles(parent: string, names: readonly string[]): Promise<readonly string[]> {

@@ -6,7 +6,7 @@ import type { EventName, Events } from '../../src/log/events.ts';
 import type { Log } from '../../src/log/log.ts';
 import { Secret } from '../../src/protocol/secret.ts';
 import { failureReply } from '../../src/relay/failure-reply.ts';
-import { Runner, type RunnerSurroundings } from '../../src/spool/runner.ts';
+import { Runner, type RunnerSurroundings, type SpoolRoute } from '../../src/spool/runner.ts';
 import type { SpooledMessage } from '../../src/spool/spooled-message.ts';
 import { referenceIdentifier } from '../../src/tls/reference-identifier.ts';
 import { Trust } from '../../src/tls/trust.ts';
@@ -63,7 +63,9 @@ export class SpoolScene implements AsyncDisposable {
   readonly upstream: ScriptedUpstream;
   readonly log = new RecordedLog();
   readonly pool: HopPool;
-  readonly runner: Runner;
+  readonly routes: SpoolRoute[];
+  readonly #around: RunnerSurroundings;
+  #runner: Runner;
 
   private constructor(place: SpoolPlace, upstream: ScriptedUpstream, changes: Partial<RunnerSurroundings>) {
     this.place = place;
@@ -76,8 +78,9 @@ export class SpoolScene implements AsyncDisposable {
     const names = { resolver: machine, machine };
     const opener = new HopOpener({ settings, names, stalls: new StallMemory(), log: this.log });
     this.pool = new HopPool(opener, LIMITS, this.log);
-    const routes = [{ name: undefined, targets: [targetOf(upstream)] }];
-    this.runner = new Runner({
+    const routes: SpoolRoute[] = [{ name: undefined, targets: [targetOf(upstream)] }];
+    this.routes = routes;
+    this.#around = {
       store: place.store,
       room: place.room,
       log: this.log,
@@ -89,7 +92,8 @@ export class SpoolScene implements AsyncDisposable {
       routes: () => routes,
       maxAttempts: 4,
       ...changes,
-    });
+    };
+    this.#runner = new Runner(this.#around);
   }
 
   static async begin(
@@ -98,6 +102,16 @@ export class SpoolScene implements AsyncDisposable {
   ): Promise<SpoolScene> {
     const upstream = await ScriptedUpstream.start({ mode: 'implicit', identity, ...script });
     return new SpoolScene(await spoolPlace(), upstream, changes);
+  }
+
+  get runner(): Runner {
+    return this.#runner;
+  }
+
+  /** Another takes the place of the runner, which has been stopped. */
+  restart(): void {
+    this.#runner = new Runner(this.#around);
+    this.#runner.start();
   }
 
   /** Puts a message in the spool; the runner takes it at once, when it runs. */
