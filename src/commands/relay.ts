@@ -63,6 +63,12 @@ export interface ListenFailure extends Address {
   readonly reason: string;
 }
 
+/** What is kept, and on its way to being kept, belongs to the one that was opened. */
+const FIXED_SPOOL: Problem = {
+  variable: 'SEALPOST_SPOOL',
+  text: 'should stay as it is while the relay runs; restart it to change the spool or its password',
+};
+
 /** What has to be waited for before there can be a relay. */
 interface Parts {
   readonly identity: ListenerIdentity | undefined;
@@ -160,6 +166,7 @@ export class Relay implements Relaying {
   }
 
   async prepare(settings: Settings): Promise<Prepared> {
+    if (!isSame(settings.spool, this.#settings.spool)) return { problems: [FIXED_SPOOL] };
     const identity = await identityIn(settings, this.#log);
     if ('problems' in identity) return identity;
     const upstreams = upstreamsOf(settings, this.#log, { part: this.#part, before: this.#upstreams.kept });

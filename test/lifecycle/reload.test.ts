@@ -287,3 +287,15 @@ async function presentedBy(relay: RelayProcess): Promise<string> {
   socket.destroy();
   return fingerprint256;
 }
+
+for (const workers of ['1', '2']) {
+  test(`keeps to its spool until it is restarted, SEALPOST_WORKERS=${workers}`, LIMIT, async () => {
+    await using upstream = await startUpstream();
+    const spool = file(`file:${join(authority.directory, `spool-${workers}`)}`);
+    await using relay = await startAt(upstream, { SEALPOST_WORKERS: workers, SEALPOST_SPOOL_FILE: spool });
+    replace(spool, `file:${join(authority.directory, 'another-spool')}`);
+    assert.equal((await reload(relay, 'config.refused'))['variable'], 'SEALPOST_SPOOL');
+    replace(spool, `file:${join(authority.directory, `spool-${workers}`)}`);
+    await reload(relay);
+  });
+}
