@@ -18,6 +18,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   spool: 4,
   upstream: 3,
   database: 2,
+  audit: 2,
   dns: 2,
   oauth: 2,
   tls: 1,

@@ -2,6 +2,7 @@
 /**
  * The executable: from the command line to a command.
  */
+import { audit, USAGE as AUDIT } from './commands/audit.ts';
 import { certificate, USAGE as CERTIFICATE } from './commands/certificate.ts';
 import { check, USAGE as CHECK } from './commands/check.ts';
 import type { Command } from './commands/command.ts';
@@ -64,6 +65,12 @@ const COMMANDS: readonly Command[] = [
     summary: 'list, show, retry or remove what waits in the spool',
     usage: QUEUE,
     run: async (args) => queue(args, stdout),
+  },
+  {
+    name: 'audit',
+    summary: 'verify the audit trail',
+    usage: AUDIT,
+    run: async (args) => audit(args, stdout),
   },
   {
     name: 'hash-password',

@@ -13,6 +13,7 @@ import { EXIT, printProblems } from './exit.ts';
 import { lastLinesWritten } from './last-lines.ts';
 import { loopsOf } from './mail-loops.ts';
 import { Relay, type Relaying } from './relay.ts';
+import { openRecords } from './records.ts';
 import { reloadOnHangup } from './reload.ts';
 import { spoolProblems } from './spool.ts';
 import { SupervisorLine } from './supervisor-line.ts';
@@ -43,6 +44,8 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
   for (const { variable, text } of settings.warnings) log.emit('config.warned', { variable, text });
   const problems = [...(await loopsOf(settings)), ...(await spoolProblems(settings))];
   if (problems.length > 0) return printProblems(problems);
+  const records = await openRecords(settings, log);
+  if ('problems' in records) return printProblems(records.problems);
 
   const relay: Relaying =
     settings.workers > 1 ? new Workers(settings, log, patience) : await Relay.make(settings, log);
@@ -62,7 +65,9 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
   supervisor.stopping();
   reloads.end();
   admin.stop();
-  log.emit('process.stopped', { forced: await relay.stop() });
+  const forced = await relay.stop();
+  await records.close();
+  log.emit('process.stopped', { forced });
   await Promise.all([lastLinesWritten(), supervisor.settled()]);
   return EXIT.ok;
 }

@@ -6,6 +6,7 @@ import { CLIENT_AUTH_VARIABLES, readClientAuth } from './client-auth-variables.t
 import { LIMIT_VARIABLES, readLimits } from './limit-variables.ts';
 import { OAUTH_VARIABLES, readOAuth } from './oauth-variables.ts';
 import { POOL_VARIABLES, readPool } from './pool-variables.ts';
+import { readRecords, RECORD_VARIABLES } from './record-variables.ts';
 import { readRelay, RELAY_VARIABLES } from './relay-variables.ts';
 import { readRoutes, ROUTE_VARIABLES } from './route-variables.ts';
 import { readSenders, SENDER_VARIABLES } from './sender-variables.ts';
@@ -25,6 +26,7 @@ export const TABLE = {
   ...CLIENT_AUTH_VARIABLES,
   ...LIMIT_VARIABLES,
   ...SENDER_VARIABLES,
+  ...RECORD_VARIABLES,
 } as const;
 
 export type Values = { readonly [K in keyof typeof TABLE]: ReturnType<(typeof TABLE)[K]['read']> };
@@ -39,6 +41,7 @@ export function readTable(container: Container): Values {
     ...readPool(container),
     ...readRelay(container),
     ...readSpool(container),
+    ...readRecords(container),
     ...readClientAuth(container),
     ...readLimits(container),
     ...readSenders(container),

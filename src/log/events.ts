@@ -25,6 +25,17 @@ export interface Events {
   'config.warned': { readonly variable: string; readonly text: string };
   'certificate.created': { readonly directory: string; readonly notAfter: string };
   'certificate.renewed': { readonly directory: string; readonly notAfter: string };
+  /** Up to where the audit trail has come: number and hash of its last line, for whoever keeps them elsewhere. */
+  'audit.started': AuditHead;
+  /** A file of it is full; `file` is what it is called now. */
+  'audit.rotated': AuditHead & { readonly file: string };
+  /** It cannot be written; mail goes on, and lines wait. */
+  'audit.failed': { readonly reason: string };
+  'audit.resumed': AuditHead;
+  'audit.stopped': AuditHead & {
+    /** Lines that could not be written. */
+    readonly lost: number;
+  };
   'listener.started': { readonly host: string; readonly port: number; readonly tls: boolean };
   'listener.stopped': { readonly host: string; readonly port: number };
   'listener.failed': { readonly host: string; readonly port: number; readonly reason: string };
@@ -226,6 +237,11 @@ interface ClientFields {
   readonly user: string | undefined;
 }
 
+interface AuditHead {
+  readonly seq: number;
+  readonly hash: string;
+}
+
 interface TokenFields {
   /** Of the token endpoint. */
   readonly host: string;
@@ -255,6 +271,11 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'config.warned': 'warn',
   'certificate.created': 'info',
   'certificate.renewed': 'info',
+  'audit.started': 'info',
+  'audit.rotated': 'info',
+  'audit.failed': 'error',
+  'audit.resumed': 'info',
+  'audit.stopped': 'info',
   'listener.started': 'info',
   'listener.stopped': 'info',
   'listener.failed': 'error',

@@ -133,6 +133,10 @@ function ownMetrics(define: Definitions): Observer {
     'Whether the configuration that was read last counts; 0 when it was refused.',
   );
   const workers = define.counter('sealpost_worker_ends_total', 'Workers that ended unasked.');
+  const audit = define.counter(
+    'sealpost_audit_failures_total',
+    'How often the audit trail began to fail; mail goes on, and lines wait.',
+  );
   const errors = define.counter(
     'sealpost_internal_errors_total',
     'Mistakes of Sealpost itself; the log has each.',
@@ -144,6 +148,7 @@ function ownMetrics(define: Definitions): Observer {
     'config.reloaded': () => reloaded.set(1),
     'config.refused': () => reloaded.set(0),
     'worker.ended': () => workers.inc(),
+    'audit.failed': () => audit.inc(),
     'internal.error': () => errors.inc(),
   };
 }

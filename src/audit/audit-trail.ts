@@ -1,0 +1,142 @@
+/**
+ * The audit trail: a line for what became of each message, in a file whose lines are chained.
+ *
+ * Guarantees: no message waits for it: lines are gathered and written in order by and by; while they cannot be written they
+ * wait in memory, and mail goes on; those beyond the bound are counted, and the count is in the trail.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { EventName, Events } from '../log/events.ts';
+import type { Log } from '../log/log.ts';
+import type { Observer } from '../log/observer.ts';
+import { fileReason, type AuditFile } from './audit-file.ts';
+import { HopBook } from './hop-book.ts';
+
+/** What happens in this time is written, and synced, in one go. */
+const GATHER_MS = 100;
+const RETRY_MS = 2_000;
+/** Lines that wait; about 20 MB. */
+const MOST_WAITING = 30_000;
+const MOST_AT_ONCE = 1_000;
+
+/** What tells of the fate of a message, or of some of its recipients. */
+type AuditedEvent =
+  | 'transaction.delivered'
+  | 'transaction.refused'
+  | 'transaction.unknown'
+  | 'transaction.abandoned'
+  | 'message.spooled'
+  | 'spool.delivered'
+  | 'spool.unknown'
+  | 'spool.bounced'
+  | 'spool.dropped';
+
+export class AuditTrail {
+  readonly observer: Observer;
+  readonly #file: AuditFile;
+  readonly #log: Log;
+  readonly #hops = new HopBook();
+  readonly #waiting: object[] = [];
+  readonly #closing = new AbortController();
+  #lost = 0;
+  /** Why the last try failed. */
+  #trouble: string | undefined;
+  #mustReopen = false;
+  #writing: Promise<void> | undefined;
+
+  constructor(file: AuditFile, log: Log) {
+    this.#file = file;
+    this.#log = log;
+    this.observer = { ...this.#hops.observer, ...this.#audited(), ...this.#hangups() };
+    log.emit('audit.started', file.head);
+  }
+
+  /** Writes what waits, if that can be done at once. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#writing;
+    await this.#write();
+    await this.#file.close();
+    this.#log.emit('audit.stopped', { ...this.#file.head, lost: this.#lost + this.#waiting.length });
+  }
+
+  #audited(): Observer {
+    const note =
+      <E extends AuditedEvent>(event: E) =>
+      (fields: Events[E]): void =>
+        this.#note(event, fields);
+    return {
+      'transaction.delivered': note('transaction.delivered'),
+      'transaction.refused': note('transaction.refused'),
+      'transaction.unknown': note('transaction.unknown'),
+      'transaction.abandoned': note('transaction.abandoned'),
+      'message.spooled': note('message.spooled'),
+      'spool.delivered': note('spool.delivered'),
+      'spool.unknown': note('spool.unknown'),
+      'spool.bounced': note('spool.bounced'),
+      'spool.dropped': note('spool.dropped'),
+    };
+  }
+
+  /** SIGHUP: whoever sent it may have moved the file away. */
+  #hangups(): Observer {
+    const reopen = (): void => {
+      this.#mustReopen = true;
+      this.#begin();
+    };
+    return { 'config.reloaded': reopen, 'config.refused': reopen };
+  }
+
+  #note(event: EventName, fields: object): void {
+    if (this.#waiting.length >= MOST_WAITING) this.#lost += 1;
+    else {
+      const time = new Date().toISOString();
+      this.#waiting.push({ time, event, ...fields, ...this.#hops.get(hidOf(fields)) });
+    }
+    this.#begin();
+  }
+
+  #begin(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#writing ??= this.#writeBy(GATHER_MS).finally(() => (this.#writing = undefined));
+  }
+
+  async #writeBy(restMs: number): Promise<void> {
+    const { signal } = this.#closing;
+    await delay(restMs, undefined, { signal }).catch(() => undefined);
+    while (!(await this.#write()) && !signal.aborted)
+      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+  }
+
+  /** @returns whether nothing is left to be written */
+  async #write(): Promise<boolean> {
+    try {
+      if (this.#mustReopen) await this.#file.reopen();
+      this.#mustReopen = false;
+      while (this.#waiting.length + this.#lost > 0) await this.#writeSome();
+    } catch (error) {
+      const reason = fileReason(error);
+      if (reason !== this.#trouble) this.#log.emit('audit.failed', { reason });
+      this.#trouble = reason;
+      return false;
+    }
+    return !this.#mustReopen;
+  }
+
+  async #writeSome(): Promise<void> {
+    const [lines, lost] = [this.#waiting.slice(0, MOST_AT_ONCE), this.#lost];
+    const isLast = lines.length === this.#waiting.length;
+    const gap =
+      isLast && lost > 0 ? [{ time: new Date().toISOString(), event: 'trail.lost', lines: lost }] : [];
+    const rotated = await this.#file.append([...lines, ...gap]);
+    this.#waiting.splice(0, lines.length);
+    if (isLast) this.#lost -= lost;
+    if (rotated !== undefined) this.#log.emit('audit.rotated', { ...this.#file.head, file: rotated });
+    if (this.#trouble !== undefined) this.#log.emit('audit.resumed', this.#file.head);
+    this.#trouble = undefined;
+  }
+}
+
+function hidOf(fields: object): string | undefined {
+  return 'hid' in fields && typeof fields.hid === 'string' ? fields.hid : undefined;
+}

@@ -1,0 +1,44 @@
+/**
+ * A line of the audit trail: what happened, sealed by a hash that covers it and, by the hash of the line before, all that
+ * came before.
+ *
+ * The hash of a line is SHA-256 over its octets up to `,"hash":`; `previous` in it is the hash of the line before.
+ */
+import { createHash } from 'node:crypto';
+
+/** Up to where a chain has come. */
+export interface Head {
+  /** Number of the last line, from 1. */
+  readonly seq: number;
+  readonly hash: string;
+}
+
+/** Before the first line. */
+export const GENESIS: Head = { seq: 0, hash: '0'.repeat(64) };
+
+/** A line as it was read. */
+export interface ReadLine extends Head {
+  readonly previous: string;
+}
+
+/** @returns the line without its end, and the head that it makes */
+export function seal(record: object, before: Head): { readonly line: string; readonly head: Head } {
+  const seq = before.seq + 1;
+  const covered = JSON.stringify({ seq, ...record, previous: before.hash }).slice(0, -1);
+  const hash = digest(covered);
+  return { line: `${covered},"hash":"${hash}"}`, head: { seq, hash } };
+}
+
+/** @returns undefined when it is not as it was sealed */
+export function readLine(line: string): ReadLine | undefined {
+  const [, covered = '', hash = ''] = /^(\{.*),"hash":"([0-9a-f]{64})"\}$/.exec(line) ?? [];
+  if (covered === '' || digest(covered) !== hash) return undefined;
+  // What stands at both ends was put there by us, whatever is between them.
+  const seq = /^\{"seq":(\d{1,15}),/.exec(covered)?.[1];
+  const previous = /,"previous":"([0-9a-f]{64})"$/.exec(covered)?.[1];
+  return seq === undefined || previous === undefined ? undefined : { seq: Number(seq), hash, previous };
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
