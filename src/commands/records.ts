@@ -1,28 +1,58 @@
 /**
  * What a relay writes down for others to read, beside its log.
  */
+import { access, constants } from 'node:fs/promises';
+
 import { AuditFile, fileReason } from '../audit/audit-file.ts';
 import { AuditTrail } from '../audit/audit-trail.ts';
 import type { Problem } from '../config/environment.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ObservedLog } from '../log/log.ts';
+import { ReportDirectory } from '../reports/report-directory.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 
 export interface Records {
   /** To be called when nothing happens any more. */
-  readonly close: () => Promise<void>;
+  close(): Promise<void>;
 }
 
-export async function openRecords(
+type Opened = Records | { readonly problems: readonly Problem[] };
+
+/** Those that are wanted, or why one cannot be had. */
+export async function openRecords(settings: Settings, log: ObservedLog): Promise<Opened> {
+  const open: Records[] = [];
+  for (const { variable, make } of [
+    { variable: 'SEALPOST_AUDIT_FILE', make: openAuditTrail },
+    { variable: 'SEALPOST_TLS_REPORT_DIR', make: openReports },
+  ]) {
+    try {
+      const record = await make(settings, log);
+      if (record !== undefined) open.push(record);
+    } catch (error) {
+      return { problems: [{ variable, text: `cannot be used (${fileReason(error)})` }] };
+    }
+  }
+  return { close: async () => void (await Promise.all(open.map(async (record) => record.close()))) };
+}
+
+async function openAuditTrail(
   { auditFile, auditMaxOctets }: Settings,
   log: ObservedLog,
-): Promise<Records | { readonly problems: readonly Problem[] }> {
-  if (auditFile === undefined) return { close: async () => Promise.resolve() };
-  try {
-    const trail = new AuditTrail(await AuditFile.open(auditFile, auditMaxOctets), log);
-    log.observe(trail.observer);
-    return { close: async () => trail.close() };
-  } catch (error) {
-    const text = `cannot be used (${fileReason(error)})`;
-    return { problems: [{ variable: 'SEALPOST_AUDIT_FILE', text }] };
-  }
+): Promise<Records | undefined> {
+  if (auditFile === undefined) return undefined;
+  const trail = new AuditTrail(await AuditFile.open(auditFile, auditMaxOctets), log);
+  log.observe(trail.observer);
+  return trail;
+}
+
+async function openReports(
+  { tlsReportDirectory, hostname }: Settings,
+  log: ObservedLog,
+): Promise<Records | undefined> {
+  if (tlsReportDirectory === undefined) return undefined;
+  await makeDirectory(tlsReportDirectory);
+  await access(tlsReportDirectory, constants.W_OK);
+  const reports = new ReportDirectory(tlsReportDirectory, hostname, log);
+  log.observe(reports.observer);
+  return reports;
 }

@@ -26,12 +26,22 @@ export const RECORD_VARIABLES = {
     },
     (variable) => variable.asOctets(),
   ),
+  tlsReportDirectory: optional(
+    'SEALPOST_TLS_REPORT_DIR',
+    {
+      form: 'absolute path',
+      meaning:
+        'Where reports on TLS are written, a JSON file for each UTC day and upstream (RFC 8460): how many hops were secured, and which failed how. The directory is made when it is not there; each relay needs one of its own. Off when not set.',
+    },
+    (variable) => absolutePath(variable.asString()),
+  ),
 } as const;
 
 export function readRecords(container: Container): Pick<Values, keyof typeof RECORD_VARIABLES> {
   return {
     auditFile: RECORD_VARIABLES.auditFile.read(container),
     auditMaxOctets: RECORD_VARIABLES.auditMaxOctets.read(container),
+    tlsReportDirectory: RECORD_VARIABLES.tlsReportDirectory.read(container),
   };
 }
 

@@ -36,6 +36,8 @@ export interface Events {
     /** Lines that could not be written. */
     readonly lost: number;
   };
+  /** A report on TLS could not be written; it is tried again within the hour. */
+  'report.failed': { readonly file: string; readonly reason: string };
   'listener.started': { readonly host: string; readonly port: number; readonly tls: boolean };
   'listener.stopped': { readonly host: string; readonly port: number };
   'listener.failed': { readonly host: string; readonly port: number; readonly reason: string };
@@ -76,6 +78,8 @@ export interface Events {
   /** The fields of an RFC 8460 failure-details entry. */
   'hop.insecure': HopIds & {
     readonly address: string;
+    /** Ours; '' when no connection was made, as is the other. */
+    readonly localAddress: string;
     readonly phase: Phase;
     readonly resultType: TlsResultType;
     readonly reason: string;
@@ -83,6 +87,7 @@ export interface Events {
   /** The hop was not opened, for another reason than its security. */
   'hop.refused': HopIds & {
     readonly address: string;
+    readonly localAddress: string;
     readonly phase: Phase;
     readonly failure: Failure['kind'];
     readonly reason: string;
@@ -276,6 +281,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'audit.failed': 'error',
   'audit.resumed': 'info',
   'audit.stopped': 'info',
+  'report.failed': 'error',
   'listener.started': 'info',
   'listener.stopped': 'info',
   'listener.failed': 'error',

@@ -64,7 +64,7 @@ export class HopOpener {
 
   #report({ place }: Target, { failure }: RelayError): void {
     const host = identifierText(place.kind === 'srv' ? place.domain : place.reference);
-    const at = { hid: newId(), host, port: 0, address: '' }; // the port was not found out
+    const at = { hid: newId(), host, port: 0, address: '', localAddress: '' }; // the port was not found out
     reportFailure(this.#around.log, at, failure);
   }
 }

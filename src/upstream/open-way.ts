@@ -59,6 +59,7 @@ export class WayOpener {
   readonly #signal: AbortSignal;
   #trust: Target['trust'];
   #address = '';
+  #localAddress = '';
 
   constructor(target: Target, way: Way, around: HopSurroundings, deadline: Deadline, race: Race) {
     this.#target = target;
@@ -84,7 +85,7 @@ export class WayOpener {
       return { hid: this.#hid, target: this.#target, way: this.#way, hop, untold };
     } catch (error) {
       if (error instanceof RelayError && !this.#race.givenUp.aborted)
-        reportFailure(this.#around.log, { ...this.#ids, address: this.#address }, error.failure);
+        reportFailure(this.#around.log, { ...this.#ids, ...this.#addresses }, error.failure);
       throw error;
     }
   }
@@ -166,6 +167,7 @@ export class WayOpener {
   ): Promise<T> {
     const socket = await connectTcp({ ...wayText(this.#way), addresses }, this.#signal);
     this.#address = socket.remoteAddress ?? '';
+    this.#localAddress = socket.localAddress ?? '';
     this.#around.log.emit('hop.connected', { ...this.#ids, address: this.#address, ms: this.#ms });
     const destroy = (): void => void socket.destroy();
     const { givenUp } = this.#race;
@@ -179,6 +181,10 @@ export class WayOpener {
 
   get #ids(): { readonly hid: string; readonly host: string; readonly port: number } {
     return { hid: this.#hid, ...wayText(this.#way) };
+  }
+
+  get #addresses(): { readonly address: string; readonly localAddress: string } {
+    return { address: this.#address, localAddress: this.#localAddress };
   }
 
   get #ms(): number {

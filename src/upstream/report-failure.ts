@@ -8,12 +8,13 @@ import { placeText } from './place-text.ts';
 import type { Target } from './target.ts';
 import { wayText } from './way.ts';
 
-/** Where it was tried; the address is '' when no connection was made. */
+/** Where it was tried; the addresses are '' when no connection was made. */
 export interface FailedAt {
   readonly hid: string;
   readonly host: string;
   readonly port: number;
   readonly address: string;
+  readonly localAddress: string;
 }
 
 /** `hop.insecure` for a failure of TLS, `hop.refused` for any other of a hop. */
