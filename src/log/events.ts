@@ -157,8 +157,13 @@ export interface Events {
     readonly octets: number;
     readonly ms: number;
   };
-  /** It was to be kept for these kinds of failure, and the spool could not take it; `transaction.refused` says why. */
-  'message.unspooled': { readonly sid: string; readonly tid: string; readonly failure: string };
+  /** It, or a recipient's, was to be kept for these kinds of failure, and the spool could not take it, for that reason. */
+  'message.unspooled': {
+    readonly sid: string;
+    readonly tid: string;
+    readonly failure: string;
+    readonly reason: string;
+  };
   /** The client left, reset or went silent before the message was complete. */
   'transaction.abandoned': TransactionIds & ClientFields & { readonly octets: number; readonly ms: number };
   'spool.delivered': SpoolIds & {

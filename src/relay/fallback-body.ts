@@ -10,7 +10,9 @@ import type { Body } from '../upstream/body.ts';
 /** What becomes of the message. */
 export interface Fallback {
   /** @throws the error, where it is no reason to keep the message */
-  failed(error: unknown): void;
+  failed(error: unknown): Promise<void>;
+  /** The draft has all of the content, and the upstream has not heard of its end. @throws what keeps it from hearing */
+  ending(): Promise<void>;
   /** @param verdict of the upstream; undefined where it failed @returns what the client is told */
   ended(verdict: Reply | undefined): Promise<Reply>;
 }
@@ -32,6 +34,7 @@ export class FallbackBody implements Body {
   }
 
   async end(): Promise<Reply> {
+    if (this.#upstream !== undefined) await this.#fallback.ending();
     return this.#fallback.ended(await this.#goOn(async (body) => body.end()));
   }
 
@@ -40,8 +43,8 @@ export class FallbackBody implements Body {
     try {
       return await act(this.#upstream);
     } catch (error) {
-      this.#fallback.failed(error);
       this.#upstream = undefined;
+      await this.#fallback.failed(error);
       return undefined;
     }
   }

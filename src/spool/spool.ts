@@ -7,6 +7,7 @@
 import { RelayError, type Failure } from '../protocol/failure.ts';
 import type { PathArgument } from '../protocol/path.ts';
 import type { Draft } from './draft.ts';
+import { HeldMessage } from './held-message.ts';
 import { isHopFailure } from './hop-failure.ts';
 import { retryAfterMs } from './retry-schedule.ts';
 import { Runner, type RunnerSurroundings } from './runner.ts';
@@ -33,7 +34,7 @@ export interface Undelivered {
 export class Spool {
   readonly #around: RunnerSurroundings;
   readonly #runner: Runner;
-  readonly #keeping = new Set<Promise<void>>();
+  readonly #keeping = new Set<Promise<unknown>>();
 
   constructor(around: RunnerSurroundings) {
     this.#around = around;
@@ -65,6 +66,11 @@ export class Spool {
     });
   }
 
+  /** @param octets of one more message @throws {RelayError} spool, when it is known now that there is no room for it */
+  async expectRoom(octets: number): Promise<void> {
+    await this.#around.store.expectRoom(octets);
+  }
+
   /** For the content of a message that is on its way up. */
   draft(): Draft {
     return this.#around.room.draft();
@@ -77,11 +83,33 @@ export class Spool {
    */
   async keep(draft: Draft, message: NewMessage): Promise<void> {
     const spooled = this.#spooled(message, draft.octets);
-    const kept = this.#around.store.add({ message: spooled, content: draft });
-    this.#keeping.add(kept);
-    await kept.finally(() => this.#keeping.delete(kept));
+    await this.#tracked(this.#around.store.add({ message: spooled, content: draft }));
     if (spooled.isHopless) this.#runner.hopFailed(message.route);
     this.#runner.expect(spooled.nextAttemptAt);
+  }
+
+  /**
+   * Makes a message safe before anybody knows whether it is to stay, so that nothing can go wrong afterwards. Uses up the
+   * draft, also when it fails.
+   *
+   * @throws {RelayError} spool, and nothing is left of it
+   */
+  async hold(draft: Draft, message: NewMessage): Promise<HeldMessage> {
+    const spooled = this.#spooled(message, draft.octets);
+    const claim = await this.#tracked(this.#around.store.hold({ message: spooled, content: draft }));
+    this.#runner.claims.take(claim);
+    return new HeldMessage(spooled, this.#runner);
+  }
+
+  /** Keeps a held message, which turned out to be one for others too. @throws {RelayError} spool, and it is not kept */
+  async keepHeld(held: HeldMessage, octets: number, message: NewMessage): Promise<void> {
+    await this.#tracked(held.change(this.#spooled(message, octets)));
+  }
+
+  /** Stores are closed behind it. */
+  async #tracked<T>(keeping: Promise<T>): Promise<T> {
+    this.#keeping.add(keeping);
+    return keeping.finally(() => this.#keeping.delete(keeping));
   }
 
   #spooled({ recipients, ...message }: NewMessage, octets: number): SpooledMessage {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
 
 import { TestAuthority } from '../support/pki.ts';
@@ -27,6 +28,31 @@ after(() => {
 async function sent(relay: RelayProcess, content = MESSAGE, from = 'a@x.test'): Promise<DialogReply> {
   using client = await SmtpDialog.open(relay.port());
   return await client.send(content, from);
+}
+
+const PUTTING_ONE_OFF: Partial<Script> = {
+  answer: (line) => (line === 'RCPT TO:<later@y.test>' ? '450 4.2.1 Later\r\n' : undefined),
+};
+
+/** @param before the content */
+async function sentToTwo({ relay }: SpoolRelay, before?: () => void): Promise<DialogReply> {
+  using client = await SmtpDialog.open(relay.port());
+  for (const line of [
+    'EHLO x',
+    'MAIL FROM:<a@x.test>',
+    'RCPT TO:<b@y.test>',
+    'RCPT TO:<later@y.test>',
+    'DATA',
+  ])
+    assert.ok((await client.command(line)).code < 400, line);
+  before?.();
+  client.write(`${MESSAGE}\r\n.\r\n`);
+  return await client.reply();
+}
+
+function claimedIn({ directory }: SpoolRelay): unknown {
+  using database = new DatabaseSync(join(directory, 'spool.sqlite'));
+  return database.prepare('SELECT count(claim) AS claimed FROM messages').get()?.['claimed'];
 }
 
 async function assertNothingKept(at: SpoolRelay): Promise<void> {
@@ -65,22 +91,34 @@ describe('a spool does not stand in the way: it', OPTIONS, () => {
   });
 
   test('keeps nothing for the others when the upstream refuses the message for good', async () => {
-    const script: Partial<Script> = {
-      answer: (line) => (line === 'RCPT TO:<later@y.test>' ? '450 4.2.1 Later\r\n' : undefined),
-      verdict: () => '554 5.7.1 Spam\r\n',
-    };
-    await using at = await spoolRelay(script);
-    using client = await SmtpDialog.open(at.relay.port());
-    for (const line of [
-      'EHLO x',
-      'MAIL FROM:<a@x.test>',
-      'RCPT TO:<b@y.test>',
-      'RCPT TO:<later@y.test>',
-      'DATA',
-    ])
-      assert.ok((await client.command(line)).code < 400, line);
-    client.write(`${MESSAGE}\r\n.\r\n`);
-    assert.equal((await client.reply()).raw, '554 5.7.1 Spam');
+    await using at: SpoolRelay = await spoolRelay({
+      ...PUTTING_ONE_OFF,
+      verdict: () => {
+        assert.equal(claimedIn(at), 1); // safe for those who wait, before the end of it has an answer
+        return '554 5.7.1 Spam\r\n';
+      },
+    });
+    assert.equal((await sentToTwo(at)).raw, '554 5.7.1 Spam');
+    await assertNothingKept(at);
+  });
+
+  test('keeps the message for all when the upstream puts it off at its end', async () => {
+    await using at = await spoolRelay({ ...PUTTING_ONE_OFF, verdict: () => '451 4.3.0 Later\r\n' });
+    assert.match((await sentToTwo(at)).raw, /^250 2\.0\.0 Kept/);
+    assert.equal((await at.relay.event('message.spooled'))['recipients'], 2);
+    assert.equal(await at.kept(), 1);
+    assert.equal(claimedIn(at), 0);
+  });
+
+  test('delivers to nobody when the message cannot be kept for those who are put off', async () => {
+    await using at = await spoolRelay(PUTTING_ONE_OFF);
+    const vanishing = (): void => rmSync(join(at.directory, 'content'), { recursive: true });
+    assert.match((await sentToTwo(at, vanishing)).raw, /^452 4\.3\.1/);
+    assert.deepEqual(at.upstream.messages, []);
+    assert.partialDeepStrictEqual(await at.relay.event('message.unspooled'), {
+      failure: 'refused',
+      reason: 'ENOENT',
+    });
     await assertNothingKept(at);
   });
 
@@ -116,14 +154,31 @@ describe('a spool does not stand in the way: it', OPTIONS, () => {
     };
     await using at = await spoolRelay(script, { SEALPOST_SPOOL_MAX_MESSAGES: '1' });
     assert.equal(await sendTo(at.relay), 250);
-    assert.match((await sent(at.relay)).raw, /^452 4\.3\.1/);
+    using client = await SmtpDialog.open(at.relay.port());
+    for (const line of ['EHLO x', 'MAIL FROM:<a@x.test>']) await client.command(line);
+    assert.match((await client.command('RCPT TO:<b@y.test>')).raw, /^452 4\.3\.1/);
     assert.equal(await at.kept(), 1);
-    assert.equal((await at.relay.event('message.unspooled'))['failure'], 'refused');
-    assert.equal((await at.relay.event('transaction.refused'))['failure'], 'spool');
+    const told = await at.relay.event('message.unspooled');
+    assert.partialDeepStrictEqual(told, { failure: 'refused', reason: 'full' });
     isDown = false;
     assert.match((await sent(at.relay)).raw, /Queued/);
     await at.relay.event('spool.delivered');
     assert.equal(at.upstream.messages.length, 2);
+  });
+
+  test('says 452 at once when it is full and there is no upstream, or only one recipient has to wait', async () => {
+    await using at = await spoolRelay(PUTTING_ONE_OFF, { SEALPOST_SPOOL_MAX_OCTETS: '1000' });
+    using client = await SmtpDialog.open(at.relay.port());
+    for (const line of ['EHLO x', 'MAIL FROM:<a@x.test> SIZE=1001', 'RCPT TO:<b@y.test>'])
+      assert.equal((await client.command(line)).code, 250, line);
+    assert.match((await client.command('RCPT TO:<later@y.test>')).raw, /^452 4\.3\.1/);
+    assert.equal((await client.command('DATA')).code, 354);
+    client.write(`${MESSAGE}\r\n.\r\n`);
+    assert.match((await client.reply()).raw, /Queued/);
+    await at.upstream[Symbol.asyncDispose]();
+    assert.match((await client.command('MAIL FROM:<a@x.test> SIZE=1001')).raw, /^452 4\.3\.1/);
+    assert.equal((await at.relay.event('transaction.refused'))['failure'], 'spool');
+    await assertNothingKept(at);
   });
 
   test('says 452 when a draft cannot be written, and delivers what the upstream takes', async () => {
