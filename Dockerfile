@@ -8,6 +8,8 @@ FROM ${BUILD_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# What the image is made of, for scanners. npm leaves out what tools for development need as well, unless there are none.
+RUN npm pkg delete devDependencies && npm sbom --sbom-format=cyclonedx > sealpost.cdx.json
 # What the relay may write, and nobody else read. Made here, because there is no shell below.
 RUN install -d -o 1000 -g 1000 -m 700 /state/sealpost
 
@@ -30,7 +32,7 @@ LABEL org.opencontainers.image.title="Sealpost" \
 ENV NODE_ENV=production SEALPOST_STATE_DIR=/var/lib/sealpost
 COPY --from=packages /usr/local/bin/node /usr/local/bin/node
 COPY --from=packages --chown=1000:1000 /state/ /var/lib/
-COPY --from=packages /app/package.json /app/
+COPY --from=packages /app/package.json /app/sealpost.cdx.json /app/
 COPY --from=packages /app/node_modules /app/node_modules
 COPY --from=build /app/dist /app/dist
 # By number, so that Kubernetes can see that it is not root (runAsNonRoot).

@@ -16,6 +16,7 @@ import { BASES, makeBases } from '../support/peers/container-bases.ts';
 import { DockerEngine } from '../support/peers/docker-engine.ts';
 import { WorkDirectory } from '../support/peers/peer.ts';
 import { runSealpost } from '../support/relay-process.ts';
+import { at, shippedText } from '../support/shipped-files.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const IMAGE = 'sealpost-under-test';
@@ -79,6 +80,17 @@ describe('alone', () => {
     const label = '{{index .Config.Labels "org.opencontainers.image.version"}}';
     assert.equal(await engine.docker('inspect', '--format', label, IMAGE), version);
     assert.equal(await engine.docker('run', '--rm', ...CONFINED, IMAGE, 'version'), version);
+  });
+
+  test('brings a bill of its materials', LIMIT, async () => {
+    const bill: unknown = JSON.parse(await inside('alone', `readFileSync('/app/sealpost.cdx.json', 'utf8')`));
+    assert.equal(at(bill, 'bomFormat'), 'CycloneDX');
+    const components = at(bill, 'components');
+    assert.ok(Array.isArray(components));
+    const found = components.map((component) => String(at(component, 'purl')));
+    const listed = [...shippedText('docs/LICENCES.md').matchAll(/^\| `(.+)` \| (\S+) \|/gm)];
+    const wanted = listed.map(([, name = '', version]) => `pkg:npm/${name.replace('@', '%40')}@${version}`);
+    assert.deepEqual(found.toSorted(), wanted.toSorted());
   });
 
   test('adds no more than 25 MB to Node and its runtime', LIMIT, async () => {
