@@ -50,6 +50,8 @@ export interface Attempt {
   readonly hid: string | undefined;
   /** Whether the upstream reports on delivery itself, where it was asked to (RFC 3461). */
   readonly isReporting: boolean;
+  /** Whether the upstream takes 7-bit content alone, as far as that is known: a report on it must be fit for it. */
+  readonly isSevenBit: boolean;
 }
 
 export async function attempt(around: AttemptSurroundings, order: AttemptOrder): Promise<Attempt> {
@@ -91,6 +93,7 @@ class Notes implements Attempt {
   failure: Failure | undefined;
   hid: string | undefined;
   isReporting = false;
+  isSevenBit = false;
   readonly #replyTo: (failure: Failure) => Reply;
   /** Those whom a failure of the whole would hit. */
   #concerned: readonly SpooledRecipient[];
@@ -103,6 +106,7 @@ class Notes implements Attempt {
   ended({ hid, hop }: Lease): void {
     this.hid = hid;
     this.isReporting = hop.capabilities.has('DSN');
+    this.isSevenBit = !hop.capabilities.has('8BITMIME');
   }
 
   /** From now on a failure is that of these. */

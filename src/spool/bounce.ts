@@ -29,6 +29,8 @@ export interface BounceOrder {
   /** Of the report. */
   readonly id: string;
   readonly expiryMs: number;
+  /** Whether content beyond ASCII is left out. */
+  readonly isSevenBit: boolean;
 }
 
 /** Who did not ask for all of it gets all of it up to here: an upstream that refused a large one would refuse the report too. */
@@ -115,14 +117,16 @@ class Returned {
     this.isEightBit = isEightBit;
   }
 
-  /** @returns undefined when the content cannot be read: a report without it is better than none */
-  static async of({ message, notices, content }: BounceOrder): Promise<Returned | undefined> {
-    const isWhole = isReturnedWhole(message, notices);
-    const octets = isWhole ? content : (): AsyncIterable<Buffer> => headerOctets(content());
+  /** @returns undefined when there is nothing that could be returned: a report without it is better than none */
+  static async of({ message, notices, content, isSevenBit }: BounceOrder): Promise<Returned | undefined> {
+    const header = (): AsyncIterable<Buffer> => headerOctets(content());
     try {
-      let isEightBit = false;
-      for await (const piece of octets()) isEightBit ||= !isAscii(piece);
-      return new Returned(octets, isWhole, isEightBit);
+      const whole = isReturnedWhole(message, notices)
+        ? new Returned(content, true, await isBeyondAscii(content()))
+        : undefined;
+      if (whole !== undefined && !(isSevenBit && whole.isEightBit)) return whole;
+      const part = new Returned(header, false, await isBeyondAscii(header()));
+      return isSevenBit && part.isEightBit ? undefined : part;
     } catch (error) {
       if (error instanceof RelayError) return undefined;
       throw error;
@@ -134,6 +138,11 @@ class Returned {
     if (this.#isWhole) return isGlobal ? 'message/global' : 'message/rfc822';
     return isGlobal ? 'message/global-headers' : 'text/rfc822-headers';
   }
+}
+
+async function isBeyondAscii(content: AsyncIterable<Buffer>): Promise<boolean> {
+  for await (const piece of content) if (!isAscii(piece)) return true;
+  return false;
 }
 
 /** RFC 3461 §4.3: RET is about failures; other reports return the header. */

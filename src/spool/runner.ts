@@ -201,17 +201,24 @@ export class Runner {
     const { log } = this.#around;
     const { message, isDone, delivered } = outcome;
     const { id } = message;
-    const report = await this.#reportOn(outcome);
+    const report = await this.#reportOn(outcome, tried);
     const isSettled = await this.claims.settle(id, isDone ? undefined : message, report);
     if (isSettled) tellOutcome(log, outcome, tried, report?.message.id);
     else log.emit('spool.overtaken', { tid: id, hid: tried.hid, delivered: delivered.length });
   }
 
-  async #reportOn({ message, notices }: Outcome): Promise<Entry | undefined> {
+  async #reportOn({ message, notices }: Outcome, { isSevenBit }: Attempt): Promise<Entry | undefined> {
     if (notices.length === 0) return undefined;
     const { store, room, hostname, expiryMs } = this.#around;
     const content = (): AsyncIterable<Buffer> => store.content(message.id);
-    return bounce({ message, notices, content, hostname, id: newId(), expiryMs }, room.draft());
+    const order = { message, notices, content, hostname, id: newId(), expiryMs, isSevenBit };
+    const draft = room.draft();
+    try {
+      return await bounce(order, draft);
+    } catch (error) {
+      draft.discard();
+      throw error;
+    }
   }
 
   async #sweep(): Promise<void> {

@@ -10,7 +10,9 @@ const SQLITE_REASONS: ReadonlyMap<number, string> = new Map([
   [5, 'EBUSY'],
   [8, 'EROFS'],
   [10, 'EIO'],
+  [11, 'its database is damaged'],
   [13, 'ENOSPC'],
+  [26, 'its database is damaged'],
 ]);
 
 /** @returns a RelayError of kind `spool`; the same error where it is one already, or a mistake of ours */

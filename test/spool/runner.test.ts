@@ -173,6 +173,25 @@ test('returns the header alone of what was to go with REQUIRETLS, and with REQUI
   assert.doesNotMatch(reportIn(scene.upstream.messages), /Hello/);
 });
 
+test('returns what an upstream that takes 7 bits alone can take, of a message with more', async () => {
+  await using scene = await SpoolScene.begin({
+    keywords: GOOD_KEYWORDS.filter((word) => word !== '8BITMIME'),
+  });
+  scene.runner.start();
+  const declared = { sender: withParameters('<a@x.test>', ['BODY=8BITMIME']) };
+  await scene.keep('body', declared, 'Subject: x\r\n\r\ncaf\u00e9\r\n');
+  await scene.upstream.received(1);
+  assert.match(
+    reportIn(scene.upstream.messages),
+    /Status: 5\.6\.3[^]*text\/rfc822-headers\r\n\r\nSubject: x/,
+  );
+  await scene.keep('header', declared, 'Subject: caf\u00e9\r\n\r\ncaf\u00e9\r\n');
+  await scene.upstream.received(2);
+  const second = scene.upstream.messages[1]?.content.toString() ?? '';
+  assert.match(second, /Status: 5\.6\.3/);
+  assert.doesNotMatch(second, /rfc822-headers|Subject: caf/);
+});
+
 test('asks an upstream that gives no hop for a few messages, and goes on with all when it is back', async () => {
   await using scene = await SpoolScene.begin({ greeting: '421 4.3.2 Not now\r\n' });
   for (let count = 0; count < 12; count += 1) await scene.keep(`m${count}`);

@@ -51,7 +51,13 @@ const tried = message.chain((before) => {
         const said = words[at] ?? undefined;
         return said === undefined ? [] : [[one, said]];
       });
-      const attempt: Attempt = { words: new Map(learnt), failure: undefined, hid: 'h', isReporting };
+      const attempt: Attempt = {
+        words: new Map(learnt),
+        failure: undefined,
+        hid: 'h',
+        isReporting,
+        isSevenBit: false,
+      };
       return { before, attempt };
     });
 });
