@@ -14,7 +14,8 @@ import { describeError } from '../log/describe-error.ts';
 import { isMailAccepted, ownReply, type Reply } from '../protocol/reply.ts';
 import { INTERNAL_ERROR } from '../relay/failure-reply.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
-import { RelaySession } from '../relay/session.ts';
+import type { RelaySession } from '../relay/session.ts';
+import { sessionFor } from '../relay/told-session.ts';
 import { transmissionType, type Arrival } from '../relay/trace-header.ts';
 import type { ClientAuth } from './client-auth.ts';
 import { CommandStream, type ContentSink } from './command-stream.ts';
@@ -66,7 +67,7 @@ export class ClientConnection extends SMTPConnection {
   ) {
     super(server, socket, options);
     this.#context = context;
-    this.#relay = new RelaySession(context.relay, this.id, this.remoteAddress, this.secure);
+    this.#relay = sessionFor(context.relay, this.id, this.remoteAddress, this.secure);
     const { auth, relay } = context;
     const client = { sid: this.id, address: this.remoteAddress, hostname: relay.hostname, log: relay.log };
     this.#bounds = new SessionBounds(context.bounds, client);
@@ -298,6 +299,7 @@ export class ClientConnection extends SMTPConnection {
       return callback();
     }
     this.hostNameAppearsAs = name;
+    this.#relay.helo = name;
     this.#answer(async () => {
       await this.#relay.reset(); // RFC 5321 §4.1.4
       return { code: 250, lines };

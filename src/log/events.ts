@@ -1,13 +1,15 @@
 /**
  * Every event there is, with its fields and its level.
  *
- * Guarantees: the set is closed; no field is a place for credentials, addresses of people or content.
+ * Guarantees: the set is closed; no field is a place for credentials or content, nor, where it is logged, for addresses of
+ * people.
  * Names are `noun.past-verb`; ids come first: `sid` session, `tid` transaction, `hid` hop.
  */
 import type { Failure, Phase } from '../protocol/failure.ts';
 import type { TlsResultType } from '../protocol/tls-result.ts';
 
-export type Level = 'error' | 'warn' | 'info' | 'debug';
+/** `never`: for observers alone. */
+export type Level = 'error' | 'warn' | 'info' | 'debug' | 'never';
 
 interface HopIds {
   readonly hid: string;
@@ -139,7 +141,7 @@ export interface Events {
     readonly signature: 'dkim' | 'smime' | 'pgp';
     readonly action: 'refused' | 'passed';
   };
-  'recipient.refused': TransactionIds & { readonly reply: string };
+  'recipient.refused': TransactionIds & ClientFields & { readonly reply: string };
   /** Lost between the end of the message and its verdict: it may have been delivered. */
   'transaction.unknown': TransactionIds &
     ClientFields & {
@@ -166,6 +168,13 @@ export interface Events {
   };
   /** The client left, reset or went silent before the message was complete. */
   'transaction.abandoned': TransactionIds & ClientFields & { readonly octets: number; readonly ms: number };
+  /** Told only where there is a page to show it, with addresses as that page may show them. */
+  'dialogue.ended': {
+    readonly sid: string;
+    readonly tid: string;
+    readonly helo: string;
+    readonly exchanges: readonly Exchange[];
+  };
   'spool.delivered': SpoolIds & {
     readonly reply: string;
     readonly recipients: number;
@@ -220,6 +229,14 @@ export interface Events {
   /** Transactions that were cut off; those of a worker that had to be killed are not known. */
   'process.stopped': { readonly forced: number };
   'internal.error': { readonly name: string; readonly text: string; readonly stack: string };
+}
+
+/** A command of a client about a message, and what it was answered. */
+export interface Exchange {
+  readonly command: string;
+  readonly reply: string;
+  /** Until it was answered. */
+  readonly ms: number;
 }
 
 interface SecuredHopFields extends HopIds {
@@ -322,6 +339,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'message.spooled': 'warn',
   'message.unspooled': 'error',
   'transaction.abandoned': 'warn',
+  'dialogue.ended': 'never',
   'spool.delivered': 'info',
   'spool.delayed': 'warn',
   'spool.unknown': 'error',

@@ -28,7 +28,7 @@ export interface ObservedLog extends Log {
   pass<E extends EventName>(event: E, fields: Events[E]): void;
 }
 
-const RANK: { readonly [L in Level]: number } = { error: 0, warn: 1, info: 2, debug: 3 };
+const RANK: { readonly [L in Level]: number } = { error: 0, warn: 1, info: 2, debug: 3, never: 4 };
 
 /** A log that writes to standard output. */
 export function openLog(level: Level, lineFormat: LogFormat): ObservedLog {

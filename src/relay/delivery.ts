@@ -101,7 +101,8 @@ export class Delivery implements Delivering {
         this.#recipients += 1;
         return { reply: mirrored(reply) };
       }
-      this.#context.log.emit('recipient.refused', { ...this.ids, reply: replyText(reply) });
+      const whose = { ...this.ids, ...this.#order.source };
+      this.#context.log.emit('recipient.refused', { ...whose, reply: replyText(reply) });
       return refusedRecipient(reply, this.#envelope.lease.target.hints);
     } catch (error) {
       return this.fail(error);

@@ -6,6 +6,7 @@ import type { Spool } from '../spool/spool.ts';
 import type { RequireTlsRule } from '../upstream/parameters.ts';
 import type { HopPool } from '../upstream/pool.ts';
 import type { LineEndingRule } from './content.ts';
+import type { DialogueTeller } from './dialogue-teller.ts';
 import type { TlsFailureReply } from './failure-reply.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { HeaderRules } from './outgoing-header.ts';
@@ -24,4 +25,6 @@ export interface RelayContext extends HeaderRules {
   readonly requireTls: RequireTlsRule;
   /** Undefined where what an upstream does not take is left to the client. */
   readonly spool?: Spool | undefined;
+  /** Undefined where nobody looks at what clients said. */
+  readonly dialogues?: DialogueTeller | undefined;
 }

@@ -162,7 +162,8 @@ export class RoutedDelivery {
 
   #refuseRecipient({ sentence }: RouteRefusal): Reply {
     const reply = ownReply([550, '5.7.1'], sentence);
-    this.#context.log.emit('recipient.refused', { ...this.#ids, reply: replyText(reply) });
+    const whose = { ...this.#ids, ...this.#beginning.source };
+    this.#context.log.emit('recipient.refused', { ...whose, reply: replyText(reply) });
     return reply;
   }
 

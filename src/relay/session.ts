@@ -27,6 +27,10 @@ export class RelaySession {
   delivered = 0;
   /** The name that the client logged in with. */
   user: string | undefined;
+  /** HELO or EHLO argument as received. */
+  helo = '';
+  /** Of the transaction that was begun last, whatever became of it. */
+  protected tid: string | undefined;
   readonly #context: RelayContext;
   /** Where mail of this client goes, if not where everybody's does. */
   #ownRoutes: RouteTable | undefined;
@@ -199,7 +203,8 @@ export class RelaySession {
     try {
       return this.#context.addresses.sender(argument);
     } catch (error) {
-      const ids = { sid: this.sid, tid: newId(), hid: undefined };
+      this.tid = newId();
+      const ids = { sid: this.sid, tid: this.tid, hid: undefined };
       return refuse(error, { ids, source: this.#source, argument, ms: 0 }, this.#context).reply;
     }
   }
@@ -212,7 +217,8 @@ export class RelaySession {
     } catch (error) {
       if (!(error instanceof RelayError)) throw error;
       const reply = failureReply(error.failure, onTlsFailure);
-      log.emit('recipient.refused', { sid: this.sid, tid, hid: undefined, reply: replyText(reply) });
+      const whose = { sid: this.sid, tid, hid: undefined, ...this.#source };
+      log.emit('recipient.refused', { ...whose, reply: replyText(reply) });
       return reply;
     }
   }
@@ -223,6 +229,7 @@ export class RelaySession {
     const { signal } = this.#gone;
     const beginning = { sid: this.sid, source: this.#source, argument, signal };
     const delivery = new RoutedDelivery(this.#context, routes, beginning);
+    this.tid = delivery.tid;
     this.#isBeginning = true;
     const reply = await delivery.begin().finally(() => (this.#isBeginning = false));
     if (!isMailAccepted(reply)) return reply;

@@ -1,0 +1,104 @@
+/**
+ * A session whose dialogue about each message is told, for a page to show.
+ *
+ * Guarantees: of each transaction at most so many exchanges are kept; logins and content are not among them.
+ */
+import { parsePathArgument } from '../protocol/path.ts';
+import { isMailAccepted, replyText, type Reply } from '../protocol/reply.ts';
+import type { Exchange } from '../log/events.ts';
+import type { DialogueTeller } from './dialogue-teller.ts';
+import type { RelayContext } from './relay-context.ts';
+import { RelaySession } from './session.ts';
+import type { Arrival } from './trace-header.ts';
+
+/** Commands of one message that are told; the last is always told. */
+const MOST_EXCHANGES = 20;
+
+/** One that tells, where somebody may look at it. */
+export function sessionFor(
+  context: RelayContext,
+  ...client: [sid: string, address: string, isTls: boolean]
+): RelaySession {
+  const { dialogues } = context;
+  return dialogues === undefined
+    ? new RelaySession(context, ...client)
+    : new ToldSession(dialogues, context, ...client);
+}
+
+class ToldSession extends RelaySession {
+  readonly #teller: DialogueTeller;
+  readonly #context: RelayContext;
+  #told: Exchange[] = [];
+  #contentBegan = 0;
+
+  constructor(
+    teller: DialogueTeller,
+    context: RelayContext,
+    ...client: [sid: string, address: string, isTls: boolean]
+  ) {
+    super(context, ...client);
+    this.#teller = teller;
+    this.#context = context;
+  }
+
+  override async mail(argument: Buffer, isTls: boolean): Promise<Reply> {
+    const before = this.tid;
+    const asked = performance.now();
+    const reply = await super.mail(argument, isTls);
+    if (this.tid === before) return reply; // none has begun
+    this.#told = [];
+    this.#take(this.#commandText('MAIL', 'FROM', argument), reply, asked);
+    if (!isMailAccepted(reply)) this.#tell();
+    return reply;
+  }
+
+  override async rcpt(argument: Buffer): Promise<Reply> {
+    const asked = performance.now();
+    const reply = await super.rcpt(argument);
+    if (this.isInTransaction) this.#take(this.#commandText('RCPT', 'TO', argument), reply, asked);
+    return reply;
+  }
+
+  override async data(arrival: Arrival): Promise<Reply | undefined> {
+    const asked = performance.now();
+    const reply = await super.data(arrival);
+    this.#contentBegan = performance.now();
+    if (this.#told.length === 0) return reply;
+    this.#take('DATA', reply ?? GO_AHEAD, asked);
+    if (!this.isInTransaction) this.#tell();
+    return reply;
+  }
+
+  override async end(): Promise<Reply> {
+    const reply = await super.end();
+    this.#take('.', reply, this.#contentBegan);
+    this.#tell();
+    return reply;
+  }
+
+  override async reset(): Promise<void> {
+    this.#tell();
+    return super.reset();
+  }
+
+  #take(command: string, reply: Reply, asked: number): void {
+    if (this.#told.length === MOST_EXCHANGES) this.#told.pop();
+    this.#told.push({ command, reply: replyText(reply), ms: Math.round(performance.now() - asked) });
+  }
+
+  #tell(): void {
+    const { tid, sid, helo } = this;
+    const exchanges = this.#told;
+    this.#told = [];
+    if (tid !== undefined && exchanges.length > 0)
+      this.#teller.tell(this.#context.log, { sid, tid, helo, exchanges });
+  }
+
+  /** Without parameters: one of them may name an address. */
+  #commandText(verb: 'MAIL' | 'RCPT', keyword: 'FROM' | 'TO', argument: Buffer): string {
+    const parsed = parsePathArgument(argument, keyword);
+    return 'fault' in parsed ? verb : `${verb} ${keyword}:${this.#teller.shownPath(parsed.ok.path)}`;
+  }
+}
+
+const GO_AHEAD: Reply = { code: 354, lines: ['End data with <CR><LF>.<CR><LF>'] };

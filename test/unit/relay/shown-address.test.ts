@@ -1,0 +1,47 @@
+/**
+ * Addresses on a page: masked ones tell the domain and no more of the person than a letter.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { DialogueTeller } from '../../../src/relay/dialogue-teller.ts';
+import { shownAddress, withShownAddresses } from '../../../src/relay/shown-address.ts';
+import { RecordedLog } from '../../support/spool-scene.ts';
+
+for (const [address, masked] of [
+  ['alice@example.test', 'a…@example.test'],
+  ['"john doe"@example.test', '"…@example.test'],
+  ['root', 'r…'],
+  ['@example.test', '…@example.test'],
+  ['', ''],
+] as const) {
+  test(`masks <${address}>`, () => {
+    assert.equal(shownAddress(address, 'mask'), masked);
+    assert.equal(shownAddress(address, 'hide'), address === '' ? '' : '…');
+    assert.equal(shownAddress(address, 'show'), address);
+  });
+}
+
+for (const [text, masked] of [
+  ['550 5.1.1 <alice@example.test>: nobody', '550 5.1.1 <a…@example.test>: nobody'],
+  ['250 alice+tag@sub.example.test, "bob b"@x.test ok', '250 a…@sub.example.test, "…@x.test ok'],
+  ['550 grüße@bücher.example', '550 g…@bücher.example'],
+  ['250 2.0.0 Ok', '250 2.0.0 Ok'],
+] as const) {
+  test(`masks addresses in: ${text}`, () => {
+    assert.equal(withShownAddresses(text, 'mask'), masked);
+    assert.equal(withShownAddresses(text, 'show'), text);
+  });
+}
+
+test('tells of twenty dialogues a second, and of more in the next', () => {
+  let now = 0;
+  const [log, teller] = [new RecordedLog(), new DialogueTeller('mask', () => now)];
+  const tell = (): void => teller.tell(log, { sid: 's', tid: 't', helo: 'h\u202e', exchanges: [] });
+  for (let times = 0; times < 100; times += 1) tell();
+  assert.equal(log.of('dialogue.ended').length, 20);
+  now = 1_000;
+  tell();
+  assert.equal(log.of('dialogue.ended').length, 21);
+  assert.match(JSON.stringify(log.lines), /"helo":"h\?"/);
+});
