@@ -32,12 +32,14 @@ const FLOORS: Readonly<Record<string, number>> = {
 /** Modules with a home: the rooms that may import them. Everything else outside must not be imported at all. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   'node:tls': ['tls', 'sandbox'],
-  'node:https': ['tls', 'sandbox'],
+  // Only tls/ is a client.
+  'node:https': ['tls', 'sandbox', 'admin'],
   'node:sqlite': ['spool'],
   'smtp-server': ['listener', 'sandbox'],
   'node-forge': ['certificates'],
   winston: ['log'],
   'prom-client': ['metrics'],
+  uplot: ['admin'],
   'env-var': ['config'],
   'rate-limiter-flexible': ['listener'],
   pg: ['database'],
@@ -64,7 +66,7 @@ const WRAPPED: Readonly<Record<string, readonly string[]>> = {
 };
 
 const IMPORT =
-  /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|\bimport\s*\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s+'([^']+)'/g;
+  /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|\bimport(?:\.meta\.resolve)?\s*\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s+'([^']+)'/g;
 
 const problems: string[] = [];
 for (const path of globSync('src/**/*.ts')) {

@@ -4,9 +4,14 @@
 import { AdminListener } from '../admin/admin-listener.ts';
 import { healthPages } from '../admin/health-pages.ts';
 import type { Page, Pages } from '../admin/page.ts';
+import { statusPages } from '../admin/status/status-pages.ts';
+import type { Depth } from '../admin/status/status-stream.ts';
+import { Status } from '../admin/status/status.ts';
+import { isOnLoopback } from '../config/admin-variables.ts';
 import type { Settings } from '../config/settings.ts';
 import { packageVersion } from '../config/version.ts';
 import type { ObservedLog } from '../log/log.ts';
+import type { Measured } from '../metrics/measured-metrics.ts';
 import { RelayMetrics } from '../metrics/relay-metrics.ts';
 import { EXIT } from './exit.ts';
 import { reasonNotStarted, type Relaying } from './relay.ts';
@@ -18,13 +23,12 @@ export class Admin {
   readonly #socket: AdminListener | undefined;
 
   constructor(settings: Settings, relay: Relaying, log: ObservedLog) {
-    const { adminListen, adminSocket: path } = settings;
-    const metrics = adminListen === undefined ? [] : metricsPages(relay, log);
-    const pages = new Map([...healthPages(relay.health), ...metrics]);
+    const { adminSocket: path } = settings;
+    const health = healthPages(relay.health);
     this.#settings = settings;
     this.#log = log;
-    this.#listener = adminListen && new AdminListener(adminListen, pages, log);
-    this.#socket = path === undefined ? undefined : new AdminListener({ path }, pages, log);
+    this.#listener = listenerOf(settings, health, relay, log);
+    this.#socket = path === undefined ? undefined : new AdminListener({ path }, health, log);
   }
 
   /** @returns the exit code if the listener could not start; a relay without the socket relays all the same */
@@ -46,6 +50,19 @@ export class Admin {
   }
 }
 
+function listenerOf(
+  settings: Settings,
+  health: Pages,
+  relay: Relaying,
+  log: ObservedLog,
+): AdminListener | undefined {
+  const { adminListen, adminToken: token, listenIdentity } = settings;
+  if (adminListen === undefined) return undefined;
+  const pages = new Map([...health, ...metricsPages(relay, log), ...statusOf(settings, relay, log)]);
+  const identity = isOnLoopback(adminListen.host) ? undefined : listenIdentity;
+  return new AdminListener({ ...adminListen, token, identity }, pages, log);
+}
+
 function metricsPages(relay: Relaying, log: ObservedLog): Pages {
   const metrics = new RelayMetrics(packageVersion());
   log.observe(metrics.observer);
@@ -55,4 +72,20 @@ function metricsPages(relay: Relaying, log: ObservedLog): Pages {
     text: await metrics.text(await relay.measure()),
   });
   return new Map([['/metrics', page]]);
+}
+
+function statusOf({ statusAddresses }: Settings, relay: Relaying, log: ObservedLog): Pages {
+  const status = new Status(statusAddresses);
+  log.observe(status.observer);
+  return statusPages(status, async () => depthOf(await relay.measure()));
+}
+
+/** The spool is shared, the hops are not. */
+function depthOf({ relays }: Measured): Depth {
+  const sum = (state: keyof Depth['hops']): number =>
+    relays.reduce((total, { hops }) => total + hops[state], 0);
+  return {
+    spool: relays.find(({ spool }) => spool !== undefined)?.spool,
+    hops: { idle: sum('idle'), leased: sum('leased'), opening: sum('opening'), waiting: sum('waiting') },
+  };
 }

@@ -16,6 +16,7 @@ import type { Measured } from '../metrics/measured-metrics.ts';
 import { measureProcess, type RelayMeasures } from '../metrics/process-measures.ts';
 import { HEADERS_OCTETS } from '../protocol/limits.ts';
 import { AddressPolicy } from '../relay/address-policy.ts';
+import { DialogueTeller } from '../relay/dialogue-teller.ts';
 import { MemoryBudget } from '../relay/memory-budget.ts';
 import type { RelayContext } from '../relay/relay-context.ts';
 import type { RouteTable } from '../relay/routes.ts';
@@ -111,7 +112,9 @@ export class Relay implements Relaying {
     const heads = { hostname, trace, addresses };
     const rules = { maxOctets, lineEndings, requireTls, onTlsFailure };
     const memory = new MemoryBudget(HEADERS_OCTETS);
-    const context = { pool, spool, routes, log, memory, ...rules, ...heads };
+    const dialogues =
+      settings.adminListen === undefined ? undefined : new DialogueTeller(settings.statusAddresses);
+    const context = { pool, spool, routes, log, memory, dialogues, ...rules, ...heads };
     this.#context = context;
     this.health = new HealthProbe(pool, () => context.routes.fallback.targets);
     this.#log = log;

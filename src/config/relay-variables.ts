@@ -115,15 +115,6 @@ export const RELAY_VARIABLES = {
     },
     (variable) => workerCount(variable.asString()),
   ),
-  adminListen: optional(
-    'SEALPOST_ADMIN_LISTEN',
-    {
-      form: '`host:port`',
-      meaning:
-        'Where health and metrics are told over HTTP, on loopback only: `/livez`, `/readyz` (200 when a hop was secured in the last minute or can be now, else 503 and the reason) and `/metrics` for Prometheus. Off when not set; `sealpost health` needs none.',
-    },
-    (variable) => variable.asAddress(),
-  ),
   logLevel: withDefault(
     'SEALPOST_LOG_LEVEL',
     'info',
@@ -153,7 +144,6 @@ export function readRelay(container: Container): Pick<Values, keyof typeof RELAY
     lineEndings: RELAY_VARIABLES.lineEndings.read(container),
     hostname: RELAY_VARIABLES.hostname.read(container),
     workers: RELAY_VARIABLES.workers.read(container),
-    adminListen: RELAY_VARIABLES.adminListen.read(container),
     logLevel: RELAY_VARIABLES.logLevel.read(container),
     logFormat: RELAY_VARIABLES.logFormat.read(container),
   };

@@ -4,12 +4,11 @@
  * Guarantees: all problems are found in one go; what is shown has no secret in it.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { isIP, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
 import type { ClientLimitOptions } from '../listener/client-limits.ts';
 import type { PaceOptions } from '../listener/session-pace.ts';
-import { Networks } from '../relay/networks.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import { isPresentable } from '../tls/server-identity.ts';
 import type { TrustOptions } from '../tls/trust.ts';
@@ -17,6 +16,7 @@ import type { HopLimits } from '../upstream/habits.ts';
 import type { MechanismName } from '../upstream/sasl/mechanism.ts';
 import type { Place } from '../upstream/target.ts';
 import { adminSocketOf } from './admin-socket.ts';
+import { adminFaults, isOnLoopback } from './admin-variables.ts';
 import { clientAuthFaults } from './client-auth-variables.ts';
 import { readEnvironment, type Problem } from './environment.ts';
 import { clientLimitsOf, paceOf } from './limit-variables.ts';
@@ -141,7 +141,7 @@ function loneFaults(one: unknown, oneName: string, other: unknown, otherName: st
 }
 
 function openListenerFaults({ listen, listenTls = [], clientNetworks }: Values): readonly Problem[] {
-  const open = [...listen, ...listenTls].find(({ host }) => !isLoopback(host));
+  const open = [...listen, ...listenTls].find(({ host }) => !isOnLoopback(host));
   if (open === undefined || clientNetworks !== undefined) return [];
   const text = `is required to listen on ${open.host}, beyond loopback: name the networks of your clients`;
   return [{ variable: 'SEALPOST_CLIENT_NETWORKS', text }];
@@ -154,11 +154,6 @@ function poolFaults({ poolMin, poolMax, workers }: Values): readonly Problem[] {
   if (workers > poolMax)
     problems.push({ variable: 'SEALPOST_WORKERS', text: `${limit}: each needs a hop of its own` });
   return problems;
-}
-
-function adminFaults({ adminListen }: Values): readonly Problem[] {
-  if (adminListen === undefined || isLoopback(adminListen.host)) return [];
-  return [{ variable: 'SEALPOST_ADMIN_LISTEN', text: 'should be on loopback, such as 127.0.0.1:9025' }];
 }
 
 function identityFaults(cert: string, key: string): readonly Problem[] {
@@ -181,10 +176,6 @@ function identityFaults(cert: string, key: string): readonly Problem[] {
   if (isPresentable(cert, key)) return [];
   const text = 'should name a certificate that is strong enough, with a chain that is whole';
   return [{ variable: 'SEALPOST_LISTEN_CERT_FILE', text }];
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || (isIP(host) !== 0 && new Networks(LOOPBACK).has(host));
 }
 
 function assemble(values: Values, named: readonly NamedValues[], container: Container): Settings {

@@ -2,6 +2,7 @@
  * Every variable there is, with its form, default and meaning: the parser, docs/CONFIGURATION.md and `sealpost config`
  * are made from this table.
  */
+import { ADMIN_VARIABLES, readAdmin } from './admin-variables.ts';
 import { CLIENT_AUTH_VARIABLES, readClientAuth } from './client-auth-variables.ts';
 import { LIMIT_VARIABLES, readLimits } from './limit-variables.ts';
 import { OAUTH_VARIABLES, readOAuth } from './oauth-variables.ts';
@@ -22,6 +23,7 @@ export const TABLE = {
   ...TRUST_VARIABLES,
   ...POOL_VARIABLES,
   ...RELAY_VARIABLES,
+  ...ADMIN_VARIABLES,
   ...SPOOL_VARIABLES,
   ...CLIENT_AUTH_VARIABLES,
   ...LIMIT_VARIABLES,
@@ -40,6 +42,7 @@ export function readTable(container: Container): Values {
     ...readTrust(container),
     ...readPool(container),
     ...readRelay(container),
+    ...readAdmin(container),
     ...readSpool(container),
     ...readRecords(container),
     ...readClientAuth(container),

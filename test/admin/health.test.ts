@@ -83,5 +83,5 @@ test('answers no foreign name, no other method and no other path', async () => {
   assert.equal((await ask(relay, '/readyz', { host: 'attacker.example:80' })).status, 421);
   assert.equal((await ask(relay, '/readyz', { host: 'localhost' })).status, 200);
   assert.equal((await ask(relay, '/readyz', {}, 'POST')).status, 405);
-  assert.equal((await ask(relay, '/')).status, 404);
+  assert.equal((await ask(relay, '/nothing')).status, 404);
 });

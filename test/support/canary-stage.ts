@@ -17,6 +17,7 @@ import { PresentingClients } from './presenting-client.ts';
 import { runSealpost, startRelay, type RelayProcess, type Variables } from './relay-process.ts';
 import type { ScriptedUpstream } from './scripted-upstream.ts';
 import { PlantedSecrets } from './secret-traces.ts';
+import { statusEvents } from './status-events.ts';
 
 export class CanaryStage {
   readonly authority: TestAuthority;
@@ -134,5 +135,5 @@ async function adminAnswers(relay: RelayProcess): Promise<string> {
     const response = await fetch(`http://127.0.0.1:${String(port)}${path}`);
     return `${[...response.headers].join('\n')}\n${await response.text()}`;
   });
-  return (await Promise.all(answers)).join('\n');
+  return (await Promise.all([...answers, statusEvents(relay)])).join('\n');
 }

@@ -1,0 +1,195 @@
+/**
+ * The last transactions, each with its story, folded from what the log is told.
+ *
+ * Guarantees: a bounded number of them, each of bounded size; addresses are shown as the operator lets them be.
+ */
+import type { Events, Exchange } from '../../log/events.ts';
+import type { Observer } from '../../log/observer.ts';
+import { withShownAddresses, type AddressShown } from '../../relay/shown-address.ts';
+import type { Counted } from './traffic.ts';
+import type { HopView } from './upstreams.ts';
+
+export type Outcome = 'delivered' | 'kept' | 'refused' | 'unknown' | 'abandoned';
+
+/** Milliseconds; those of a phase are known where the message was delivered. */
+export interface Timings {
+  readonly waitMs?: number;
+  readonly envelopeMs?: number;
+  readonly contentMs?: number;
+  readonly verdictMs?: number;
+  readonly ms: number;
+}
+
+export interface Story {
+  readonly tid: string;
+  /** When something was told of it last, milliseconds since 1970. */
+  readonly at: number;
+  /** Undefined until it is known. */
+  readonly outcome?: Outcome;
+  readonly client?: string;
+  readonly user?: string | undefined;
+  readonly helo?: string;
+  readonly hop?: HopView | undefined;
+  /** The upstream's, or ours where it was refused by us. */
+  readonly reply?: string;
+  readonly failure?: string;
+  readonly phase?: string;
+  readonly recipients?: number;
+  readonly octets?: number;
+  /** Replies to recipients that were refused. */
+  readonly refusals: readonly string[];
+  readonly timings?: Timings;
+  /** What the client said; undefined where it was not told. */
+  readonly exchanges?: readonly Exchange[];
+}
+
+export interface StorySurroundings {
+  readonly now: () => number;
+  readonly addresses: AddressShown;
+  /** The hop that a transaction used. */
+  readonly useOf: (hid: string | undefined) => HopView | undefined;
+  readonly count: (outcome: Counted) => void;
+  readonly changed: () => void;
+}
+
+const MOST_STORIES = 500;
+const MOST_REFUSALS = 10;
+const MOST_CHARACTERS = 500;
+
+type Ended = Pick<Events['transaction.refused'], 'client' | 'user'>;
+
+export class Transactions {
+  readonly observer: Observer;
+  readonly #around: StorySurroundings;
+  readonly #stories = new Map<string, Story>();
+  #changed = new Set<string>();
+  #last: Story | undefined;
+  #lastRefused: Story | undefined;
+
+  constructor(around: StorySurroundings) {
+    this.#around = around;
+    this.observer = { ...this.#endings(), ...this.#spoolEndings(), ...this.#details() };
+  }
+
+  /** The latest last. */
+  get all(): readonly Story[] {
+    return [...this.#stories.values()];
+  }
+
+  /** The one whose outcome was told last. */
+  get last(): Story | undefined {
+    return this.#last;
+  }
+
+  get lastRefused(): Story | undefined {
+    return this.#lastRefused;
+  }
+
+  /** The last of those that something was told of since this was asked. */
+  takeChanged(most: number): readonly Story[] {
+    const changed = [...this.#changed].slice(-most);
+    this.#changed = new Set();
+    return changed.flatMap((tid) => this.#stories.get(tid) ?? []);
+  }
+
+  #endings(): Observer {
+    return {
+      'transaction.delivered': ({ tid, hid, reply, recipients, octets, ...rest }) => {
+        const { waitMs, contentMs, verdictMs, ms } = rest;
+        const envelopeMs = Math.max(0, ms - contentMs - verdictMs);
+        const timings = { waitMs, envelopeMs, contentMs, verdictMs, ms: waitMs + ms };
+        const hop = this.#around.useOf(hid);
+        this.#end(tid, 'delivered', { ...whose(rest), hop, reply, recipients, octets, timings });
+      },
+      'transaction.refused': ({ tid, hid, failure, phase, reply, ms, ...rest }) => {
+        const hop = this.#around.useOf(hid);
+        this.#end(tid, 'refused', { ...whose(rest), hop, failure, phase, reply, timings: { ms } });
+      },
+      'transaction.unknown': ({ tid, hid, reason, octets, ms, ...rest }) => {
+        const reply = `The upstream did not confirm the message (${reason}); it may have been delivered.`;
+        const hop = this.#around.useOf(hid);
+        this.#end(tid, 'unknown', { ...whose(rest), hop, reply, octets, timings: { ms } });
+      },
+      'transaction.abandoned': ({ tid, hid, octets, ms, ...rest }) => {
+        const reply = 'The client left, reset or went silent before the message was complete.';
+        const hop = this.#around.useOf(hid);
+        this.#end(tid, 'abandoned', { ...whose(rest), hop, reply, octets, timings: { ms } });
+      },
+    };
+  }
+
+  #spoolEndings(): Observer {
+    return {
+      'message.spooled': ({ tid, failure, recipients, octets, ms, ...rest }) => {
+        const reply = 'Kept in the spool until the upstream takes it.';
+        this.#end(tid, 'kept', { ...whose(rest), failure, recipients, octets, reply, timings: { ms } });
+      },
+      'spool.delivered': ({ tid, hid, reply, recipients, octets }) => {
+        const hop = this.#around.useOf(hid);
+        this.#end(tid, 'delivered', { hop, reply, recipients, octets });
+      },
+      'spool.delayed': ({ tid, failure, reply }) => this.#tell(tid, { outcome: 'kept', failure, reply }),
+      'spool.dropped': ({ tid, reply }) => this.#end(tid, 'refused', { reply }),
+      'spool.bounced': ({ tid, failed }) => {
+        if (failed > 0) this.#end(tid, 'refused', { reply: 'Given up; the sender was told.' });
+      },
+    };
+  }
+
+  #details(): Observer {
+    return {
+      'recipient.refused': ({ tid, hid, reply, ...rest }) => {
+        if (tid === undefined) return;
+        const known = this.#stories.get(tid);
+        const refusals = [...(known?.refusals ?? []), this.#shown(reply)].slice(0, MOST_REFUSALS);
+        const hop = known?.hop ?? this.#around.useOf(hid);
+        this.#around.count('refused');
+        // Unless others are accepted.
+        this.#tell(tid, { ...whose(rest), outcome: 'refused', phase: 'rcpt', reply, hop, refusals });
+      },
+      'dialogue.ended': ({ tid, helo, exchanges }) => {
+        const told = exchanges.map((one) => ({ ...one, reply: one.reply.slice(0, MOST_CHARACTERS) }));
+        this.#tell(tid, { helo, exchanges: told });
+      },
+    };
+  }
+
+  #end(tid: string | undefined, outcome: Outcome, told: Partial<Story>): void {
+    if (tid === undefined) return;
+    this.#around.count(outcome === 'delivered' || outcome === 'kept' ? outcome : 'refused');
+    this.#tell(tid, { ...told, outcome });
+  }
+
+  #tell(tid: string, { reply, user, ...told }: Partial<Story>): void {
+    const known = this.#stories.get(tid);
+    const story: Story = {
+      refusals: [],
+      ...known,
+      ...told,
+      ...(reply === undefined ? {} : { reply: this.#shown(reply) }),
+      ...(user === undefined ? {} : { user: this.#shown(user) }),
+      tid,
+      at: known?.outcome !== undefined && told.outcome === undefined ? known.at : this.#around.now(),
+    };
+    // In the order in which they were told of.
+    this.#stories.delete(tid);
+    this.#stories.set(tid, story);
+    if (told.outcome !== undefined) this.#last = story;
+    if (told.outcome === 'refused') this.#lastRefused = story;
+    this.#changed.add(tid);
+    const [oldest] = this.#stories.keys();
+    if (oldest !== undefined && this.#stories.size > MOST_STORIES) {
+      this.#stories.delete(oldest);
+      this.#changed.delete(oldest);
+    }
+    this.#around.changed();
+  }
+
+  #shown(text: string): string {
+    return withShownAddresses(text.slice(0, MOST_CHARACTERS), this.#around.addresses);
+  }
+}
+
+function whose({ client, user }: Ended): Ended {
+  return { client, user };
+}
