@@ -24,7 +24,9 @@ case.
 - \`250\`: the upstream has the message, once. This is the only reply after which the client may forget it.
 - \`451\` and \`454\` are temporary: the client keeps the message. **¹**: the upstream has it nevertheless: it was cut off
   between the end of the message and its verdict, nobody can know, and the reply says so (“may have been delivered”).
-- Never: acknowledged and not delivered; refused with 5xx and delivered; delivered twice.
+- \`250 kept\`: the spool has the message (\`SEALPOST_SPOOL\`); it was delivered when the fault was over. **²**: and the upstream
+  had it already, so it has it twice: where nobody can know, the spool sends again.
+- Never: acknowledged and not delivered; refused with 5xx and delivered; delivered twice but for ².
 
 The relay waits eight seconds here for anything that does not come (\`SEALPOST_CONNECT_TIMEOUT\`, \`SEALPOST_COMMAND_TIMEOUT\`,
 \`SEALPOST_FINAL_TIMEOUT\`). Replies to MAIL come when the hop is secured; MAIL leaves for the upstream with the first RCPT, so what
@@ -36,7 +38,8 @@ export function faultDocument(results: readonly Result[]): string {
 }
 
 /** Basic and enhanced code, where the client got them, and whether the upstream has the message. */
-export function outcome({ reply, command, delivered }: Result): string {
+export function outcome({ reply, command, delivered, isSpooled }: Result): string {
+  if (isSpooled) return delivered > 1 ? '250 kept ²' : '250 kept';
   if (reply.code === 250) return '250';
   const enhanced = reply.lines[0]?.split(' ', 1)[0] ?? '';
   const place = command === 'content' ? 'the end' : command;

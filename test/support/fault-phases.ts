@@ -11,6 +11,8 @@ export interface Manner {
   readonly keywords: readonly string[];
   /** The hop has carried a message already when the fault comes. */
   readonly isKept: boolean;
+  /** SEALPOST_SPOOL is set. */
+  readonly isSpooled: boolean;
   readonly phases: readonly PhaseName[];
 }
 
@@ -40,6 +42,7 @@ export const MANNERS: readonly Manner[] = [
     mode: 'implicit',
     keywords: GOOD_KEYWORDS,
     isKept: false,
+    isSpooled: false,
     phases: ['connect', 'handshake', 'greeting', 'ehlo in TLS', ...INSIDE],
   },
   {
@@ -47,6 +50,7 @@ export const MANNERS: readonly Manner[] = [
     mode: 'starttls',
     keywords: [...GOOD_KEYWORDS, 'CHUNKING'],
     isKept: false,
+    isSpooled: false,
     // DATA is never said to an upstream with CHUNKING.
     phases: [
       'connect',
@@ -63,7 +67,16 @@ export const MANNERS: readonly Manner[] = [
     mode: 'implicit',
     keywords: GOOD_KEYWORDS,
     isKept: true,
+    isSpooled: false,
     phases: ['idle', ...INSIDE.filter((phase) => phase !== 'auth')],
+  },
+  {
+    title: 'With a spool: implicit TLS, a new hop, content by DATA',
+    mode: 'implicit',
+    keywords: GOOD_KEYWORDS,
+    isKept: false,
+    isSpooled: true,
+    phases: ['connect', 'handshake', 'greeting', 'ehlo in TLS', ...INSIDE],
   },
 ];
 

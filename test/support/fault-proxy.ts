@@ -135,7 +135,9 @@ export class Link {
   }
 
   reset(): void {
-    this.near.resetAndDestroy();
+    // Node 24 never lets go of a socket that is reset while its FIN is on the way, and hangs when it ends.
+    if (this.near.writableEnded) this.near.destroy();
+    else this.near.resetAndDestroy();
     this.far.destroy();
   }
 }

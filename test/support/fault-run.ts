@@ -5,6 +5,9 @@
  * healed, takes a message again.
  */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { FAULTS, FaultProxy, type Fault } from './fault-proxy.ts';
 import { armed, MANNERS, type Manner, type PhaseName, type Strike } from './fault-phases.ts';
@@ -23,8 +26,10 @@ export interface Result extends Case {
   /** The command that drew the last reply. */
   readonly command: string;
   readonly reply: DialogReply;
-  /** How often the upstream has the message. */
+  /** How often the upstream has the message, in the end. */
   readonly delivered: number;
+  /** The spool took it. */
+  readonly isSpooled: boolean;
 }
 
 /** What has no direction can befall a connection before anything was said; only who does not listen refuses. */
@@ -51,7 +56,21 @@ export function faultsAt(phase: PhaseName): readonly Fault[] {
 }
 
 /** Plays all cases, some at once. */
-export async function playAll(cases: readonly Case[], variables: Variables = {}): Promise<readonly Result[]> {
+export async function playAll(cases: readonly Case[]): Promise<readonly Result[]> {
+  await using cleanup = new AsyncDisposableStack();
+  const directory = cleanup.adopt(mkdtempSync(join(tmpdir(), 'sealpost-faults-')), (path) =>
+    rmSync(path, { recursive: true, force: true }),
+  );
+  const plain = await playTogether(cases.filter(({ manner }) => !manner.isSpooled));
+  const spooled = await playTogether(
+    cases.filter(({ manner }) => manner.isSpooled),
+    { SEALPOST_SPOOL: `file:${directory}` },
+  );
+  return [...plain, ...spooled];
+}
+
+/** Before one relay. */
+async function playTogether(cases: readonly Case[], variables: Variables = {}): Promise<readonly Result[]> {
   await using cleanup = new AsyncDisposableStack();
   const authority = cleanup.adopt(new TestAuthority(), (one) => one.remove());
   const identity = authority.issue();
@@ -59,6 +78,7 @@ export async function playAll(cases: readonly Case[], variables: Variables = {})
   for (const [index, one] of cases.entries())
     stages.push(cleanup.use(await Stage.open(one, `C${index}`, identity)));
   const relay = cleanup.use(await startRelay({ ...relayVariables(stages, authority), ...variables }));
+  relay.child.setMaxListeners(0); // many wait for its events
   const results: Result[] = [];
   const left = [...stages];
   const worker = async (): Promise<void> => {
@@ -144,7 +164,10 @@ class Stage implements AsyncDisposable {
     const { command, reply } = await this.#send(relay, 'struck');
     await this.#heal();
     await this.#delivers(relay, 'healed');
-    return { ...this.#case, command, reply, delivered: this.#has('struck') };
+    const [, id] = /Kept in the spool as (\w+)/.exec(reply.raw) ?? [];
+    if (id !== undefined) await relay.event('spool.delivered', (line) => line['tid'] === id);
+    const isSpooled = id !== undefined;
+    return { ...this.#case, command, reply, delivered: this.#has('struck'), isSpooled };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
