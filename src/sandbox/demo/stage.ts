@@ -36,6 +36,8 @@ export interface Stage {
   readonly narrator: Narrator;
   /** Ends the relay that is running, and with it everything that waits for it. */
   readonly signal: AbortSignal;
+  /** Gone with the stage. */
+  readonly directory: string;
   readonly identity: LocalIdentity;
   /** The upstream that the operator means; with a certificate from the local CA. */
   readonly sandbox: Sandbox;
@@ -75,6 +77,7 @@ export async function openStage(cli: string, narrator: Narrator, signal: AbortSi
     cli,
     narrator,
     signal,
+    directory,
     identity,
     sandbox,
     received,
@@ -108,6 +111,7 @@ export async function attemptWith(
   const all = {
     SEALPOST_TLS_CA_FILE: stage.identity.caFile,
     SEALPOST_HOSTNAME: 'relay.office.example',
+    SEALPOST_STATE_DIR: join(stage.directory, 'relay'),
     ...variables,
   };
   await using relay = await RelayChild.start(stage.cli, all, stage.signal);
