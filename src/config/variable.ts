@@ -78,7 +78,8 @@ export function computed<T>(
     fallback: fallback.shown,
     fallbackText: fallback.text,
     isRequired: false,
-    read: (container) => read(present(container, name, fallback.text())),
+    // Not asked for in vain: an account without a home directory has no default for some.
+    read: (container) => read(present(container, name, container[name] ?? fallback.text())),
   };
 }
 
