@@ -19,6 +19,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   upstream: 3,
   database: 2,
   audit: 2,
+  telemetry: 2,
   reports: 2,
   dns: 2,
   oauth: 2,

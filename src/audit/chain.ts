@@ -4,7 +4,7 @@
  *
  * The hash of a line is SHA-256 over its octets up to `,"hash":`; `previous` in it is the hash of the line before.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 
 /** Up to where a chain has come. */
 export interface Head {
@@ -25,20 +25,16 @@ export interface ReadLine extends Head {
 export function seal(record: object, before: Head): { readonly line: string; readonly head: Head } {
   const seq = before.seq + 1;
   const covered = JSON.stringify({ seq, ...record, previous: before.hash }).slice(0, -1);
-  const hash = digest(covered);
+  const hash = digest('sha256', covered);
   return { line: `${covered},"hash":"${hash}"}`, head: { seq, hash } };
 }
 
 /** @returns undefined when it is not as it was sealed */
 export function readLine(line: string): ReadLine | undefined {
   const [, covered = '', hash = ''] = /^(\{.*),"hash":"([0-9a-f]{64})"\}$/.exec(line) ?? [];
-  if (covered === '' || digest(covered) !== hash) return undefined;
+  if (covered === '' || digest('sha256', covered) !== hash) return undefined;
   // What stands at both ends was put there by us, whatever is between them.
   const seq = /^\{"seq":(\d{1,15}),/.exec(covered)?.[1];
   const previous = /,"previous":"([0-9a-f]{64})"$/.exec(covered)?.[1];
   return seq === undefined || previous === undefined ? undefined : { seq: Number(seq), hash, previous };
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

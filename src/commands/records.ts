@@ -5,11 +5,16 @@ import { access, constants } from 'node:fs/promises';
 
 import { AuditFile, fileReason } from '../audit/audit-file.ts';
 import { AuditTrail } from '../audit/audit-trail.ts';
-import type { Problem } from '../config/environment.ts';
+import { forgetForeignTrust, type Problem } from '../config/environment.ts';
+import { otlpDestinationIn } from '../config/otlp-environment.ts';
 import type { Settings } from '../config/settings.ts';
+import { packageVersion } from '../config/version.ts';
 import type { ObservedLog } from '../log/log.ts';
 import { ReportDirectory } from '../reports/report-directory.ts';
 import { makeDirectory } from '../state/make-directory.ts';
+import { OtlpExporter, type OtlpDestination } from '../telemetry/otlp-exporter.ts';
+import { httpsFetch } from '../tls/https-fetch.ts';
+import { Trust } from '../tls/trust.ts';
 
 export interface Records {
   /** To be called when nothing happens any more. */
@@ -32,6 +37,9 @@ export async function openRecords(settings: Settings, log: ObservedLog): Promise
       return { problems: [{ variable, text: `cannot be used (${fileReason(error)})` }] };
     }
   }
+  const destination = otlpDestinationIn();
+  if (destination !== undefined && 'problems' in destination) return destination;
+  if (destination !== undefined) open.push(openTelemetry(destination, settings, log));
   return { close: async () => void (await Promise.all(open.map(async (record) => record.close()))) };
 }
 
@@ -43,6 +51,15 @@ async function openAuditTrail(
   const trail = new AuditTrail(await AuditFile.open(auditFile, auditMaxOctets), log);
   log.observe(trail.observer);
   return trail;
+}
+
+function openTelemetry(destination: OtlpDestination, { trust }: Settings, log: ObservedLog): Records {
+  forgetForeignTrust();
+  // The client certificate is for the upstream.
+  const fetch = httpsFetch(new Trust({ ...trust, clientIdentity: undefined }));
+  const exporter = new OtlpExporter(destination, packageVersion(), fetch, log);
+  log.observe(exporter.observer);
+  return exporter;
 }
 
 async function openReports(

@@ -40,6 +40,8 @@ export interface Events {
   };
   /** A report on TLS could not be written; it is tried again within the hour. */
   'report.failed': { readonly file: string; readonly reason: string };
+  /** Traces could not be sent; they are dropped. */
+  'telemetry.failed': { readonly host: string; readonly reason: string };
   'listener.started': { readonly host: string; readonly port: number; readonly tls: boolean };
   'listener.stopped': { readonly host: string; readonly port: number };
   'listener.failed': { readonly host: string; readonly port: number; readonly reason: string };
@@ -304,6 +306,7 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'audit.resumed': 'info',
   'audit.stopped': 'info',
   'report.failed': 'error',
+  'telemetry.failed': 'warn',
   'listener.started': 'info',
   'listener.stopped': 'info',
   'listener.failed': 'error',
