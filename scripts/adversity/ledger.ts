@@ -39,7 +39,7 @@ export interface Account {
 }
 
 /** Who was killed so soon after a delivery may not have got as far as to note it. */
-const NOTED_MS = 3_000;
+const NOTED_MS = 1_000;
 
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
@@ -79,9 +79,12 @@ export class Ledger {
     };
   }
 
+  /** Each time but the last: not confirmed, or soon after it, and before the next time, a relay was killed. */
   #isExplained({ deliveries }: Entry): boolean {
-    return deliveries.slice(0, -1).every(({ at, isConfirmed }) => {
-      return !isConfirmed || this.#kills.some((kill) => kill >= at && kill - at < NOTED_MS);
+    return deliveries.slice(0, -1).every(({ at, isConfirmed }, index) => {
+      const next = deliveries[index + 1]?.at ?? at;
+      const until = Math.min(next, at + NOTED_MS);
+      return !isConfirmed || this.#kills.some((kill) => kill >= at && kill <= until);
     });
   }
 
