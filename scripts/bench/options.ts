@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { CASES, type Case } from './cases.ts';
-import { allPeers } from './peers/all-peers.ts';
+import { allPeers, peersByName } from './peers/all-peers.ts';
 import type { Peer } from './peers/peer.ts';
 
 export type Mode = 'compare' | 'growth' | 'smoke' | 'packages' | 'list';
@@ -44,11 +44,11 @@ export function parseOptions(args: readonly string[]): Options {
     },
   });
   const mode = modeOf(values);
-  const peers = allPeers({
+  const own = values.growth ? 'sealpost' : values.smoke ? 'sealpost,direct' : values.peers;
+  const peers = (own === undefined ? allPeers : peersByName)({
     program: values.program === undefined ? undefined : resolve(values.program),
     variables: Object.fromEntries(values.set.map(pair)),
   });
-  const own = values.growth ? 'sealpost' : values.smoke ? 'sealpost,direct' : values.peers;
   return {
     mode,
     cases: select('case', CASES, values.only),

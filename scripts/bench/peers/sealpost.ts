@@ -15,11 +15,28 @@ export interface SealpostOptions {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-export function sealpost({ program = BUILT, variables }: SealpostOptions): Peer {
-  const set = Object.entries(variables).map(([name, value]) => ` ${name}=${value}`);
+export function sealpost(options: SealpostOptions): Peer {
+  return sealpostWith('sealpost', options, () => ({}));
+}
+
+/** With all that observes it: metrics, the audit trail and reports on TLS. What that costs is a ratio within one run. */
+export function observedSealpost(options: SealpostOptions): Peer {
+  return sealpostWith('sealpost-observed', options, (work) => ({
+    SEALPOST_ADMIN_LISTEN: '127.0.0.1:0',
+    SEALPOST_AUDIT_FILE: work.at('audit.jsonl'),
+    SEALPOST_TLS_REPORT_DIR: work.at('reports'),
+  }));
+}
+
+function sealpostWith(
+  name: string,
+  { program = BUILT, variables }: SealpostOptions,
+  more: (work: PeerPlace['work']) => Readonly<Record<string, string>>,
+): Peer {
+  const set = Object.entries(variables).map(([variable, value]) => ` ${variable}=${value}`);
   return {
-    name: 'sealpost',
-    title: `Sealpost${set.join('')}`,
+    name,
+    title: `${name.replace('s', 'S')}${set.join('')}`,
     way: 'relay',
     packages: [],
     idleClients: MANY_CLIENTS,
@@ -34,6 +51,7 @@ export function sealpost({ program = BUILT, variables }: SealpostOptions): Peer 
         SEALPOST_LISTEN: `127.0.0.1:${port}`,
         SEALPOST_HOSTNAME: 'relay.sealpost.test',
         SEALPOST_STATE_DIR: work.at('state'),
+        ...more(work),
         ...variables,
       });
     },
