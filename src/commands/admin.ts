@@ -77,7 +77,7 @@ function metricsPages(relay: Relaying, log: ObservedLog): Pages {
 function statusOf({ statusAddresses }: Settings, relay: Relaying, log: ObservedLog): Pages {
   const status = new Status(statusAddresses);
   log.observe(status.observer);
-  return statusPages(status, async () => depthOf(await relay.measure()));
+  return statusPages(status, async () => depthOf(await relay.measure()), log);
 }
 
 /** The spool is shared, the hops are not. */

@@ -1,8 +1,8 @@
 /**
  * Tells, for a page, what clients said and what they were answered.
  *
- * Guarantees: addresses are told only as the page may show them; a busy relay tells of some messages a second, not of all,
- * so that a page costs no throughput.
+ * Guarantees: addresses are told only as the page may show them; of a busy relay's messages some are listened to each second,
+ * not all, so that a page costs no throughput.
  */
 import type { Exchange } from '../log/events.ts';
 import type { Log } from '../log/log.ts';
@@ -23,7 +23,7 @@ export class DialogueTeller {
   readonly #shown: AddressShown;
   readonly #now: () => number;
   #second = 0;
-  #told = 0;
+  #listened = 0;
 
   /** @param now performance.now() */
   constructor(shown: AddressShown, now = (): number => performance.now()) {
@@ -31,8 +31,16 @@ export class DialogueTeller {
     this.#now = now;
   }
 
+  /** Whether the dialogue about a message that begins now is to be told. */
+  mayListen(): boolean {
+    const second = Math.floor(this.#now() / 1_000);
+    if (second !== this.#second) this.#listened = 0;
+    this.#second = second;
+    this.#listened += 1;
+    return this.#listened <= PER_SECOND;
+  }
+
   tell(log: Log, { exchanges, helo, ...whose }: Dialogue): void {
-    if (!this.#mayTell()) return;
     const shown = (text: string): string => withShownAddresses(text, this.#shown);
     log.emit('dialogue.ended', {
       ...whose,
@@ -44,13 +52,5 @@ export class DialogueTeller {
   /** @param path with its angle brackets */
   shownPath(path: string): string {
     return `<${shownAddress(path.slice(1, -1), this.#shown)}>`;
-  }
-
-  #mayTell(): boolean {
-    const second = Math.floor(this.#now() / 1_000);
-    if (second !== this.#second) this.#told = 0;
-    this.#second = second;
-    this.#told += 1;
-    return this.#told <= PER_SECOND;
   }
 }

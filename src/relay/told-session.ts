@@ -28,7 +28,8 @@ export function sessionFor(
 class ToldSession extends RelaySession {
   readonly #teller: DialogueTeller;
   readonly #context: RelayContext;
-  #told: Exchange[] = [];
+  /** Undefined while nobody listens. */
+  #told: Exchange[] | undefined;
   #contentBegan = 0;
 
   constructor(
@@ -46,8 +47,8 @@ class ToldSession extends RelaySession {
     const asked = performance.now();
     const reply = await super.mail(argument, isTls);
     if (this.tid === before) return reply; // none has begun
-    this.#told = [];
-    this.#take(this.#commandText('MAIL', 'FROM', argument), reply, asked);
+    this.#told = this.#teller.mayListen() ? [] : undefined;
+    this.#take(() => this.#commandText('MAIL', 'FROM', argument), reply, asked);
     if (!isMailAccepted(reply)) this.#tell();
     return reply;
   }
@@ -55,7 +56,7 @@ class ToldSession extends RelaySession {
   override async rcpt(argument: Buffer): Promise<Reply> {
     const asked = performance.now();
     const reply = await super.rcpt(argument);
-    if (this.isInTransaction) this.#take(this.#commandText('RCPT', 'TO', argument), reply, asked);
+    this.#take(() => this.#commandText('RCPT', 'TO', argument), reply, asked);
     return reply;
   }
 
@@ -63,15 +64,14 @@ class ToldSession extends RelaySession {
     const asked = performance.now();
     const reply = await super.data(arrival);
     this.#contentBegan = performance.now();
-    if (this.#told.length === 0) return reply;
-    this.#take('DATA', reply ?? GO_AHEAD, asked);
+    this.#take(() => 'DATA', reply ?? GO_AHEAD, asked);
     if (!this.isInTransaction) this.#tell();
     return reply;
   }
 
   override async end(): Promise<Reply> {
     const reply = await super.end();
-    this.#take('.', reply, this.#contentBegan);
+    this.#take(() => '.', reply, this.#contentBegan);
     this.#tell();
     return reply;
   }
@@ -81,16 +81,18 @@ class ToldSession extends RelaySession {
     return super.reset();
   }
 
-  #take(command: string, reply: Reply, asked: number): void {
-    if (this.#told.length === MOST_EXCHANGES) this.#told.pop();
-    this.#told.push({ command, reply: replyText(reply), ms: Math.round(performance.now() - asked) });
+  #take(command: () => string, reply: Reply, asked: number): void {
+    const told = this.#told;
+    if (told === undefined) return;
+    if (told.length === MOST_EXCHANGES) told.pop();
+    told.push({ command: command(), reply: replyText(reply), ms: Math.round(performance.now() - asked) });
   }
 
   #tell(): void {
     const { tid, sid, helo } = this;
     const exchanges = this.#told;
-    this.#told = [];
-    if (tid !== undefined && exchanges.length > 0)
+    this.#told = undefined;
+    if (tid !== undefined && exchanges !== undefined)
       this.#teller.tell(this.#context.log, { sid, tid, helo, exchanges });
   }
 

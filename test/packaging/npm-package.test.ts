@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
+import { askAdmin } from '../support/admin-answer.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { RelayProcess } from '../support/relay-process.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
@@ -52,9 +53,12 @@ test('has all that was compiled, and nothing that is not for its users', async (
     [],
   );
   const compiled = globSync('**/*.ts', { cwd: shippedPath('src') });
+  const copied = globSync('admin/status/page/*.{html,css,js,svg}', { cwd: shippedPath('src') });
   assert.deepEqual(
     paths.filter((path) => path.startsWith('dist/')).toSorted(),
-    compiled.map((path) => `dist/${path.replace(/\.ts$/, '.js')}`).toSorted(),
+    [...compiled.map((path) => path.replace(/\.ts$/, '.js')), ...copied]
+      .map((path) => `dist/${path}`)
+      .toSorted(),
   );
 });
 
@@ -88,7 +92,7 @@ test('explains itself, and checks variables', async () => {
   });
 });
 
-test('delivers what sealpost-sendmail hands to it', LIMIT, async () => {
+test('delivers what sealpost-sendmail hands to it, and has a status page', LIMIT, async () => {
   await using upstream = await ScriptedUpstream.start({ mode: 'implicit', identity: authority.issue() });
   const environment = {
     PATH,
@@ -96,6 +100,7 @@ test('delivers what sealpost-sendmail hands to it', LIMIT, async () => {
     SEALPOST_TLS_CA_FILE: authority.caFile,
     SEALPOST_LISTEN: '127.0.0.1:0',
     SEALPOST_HOSTNAME: 'relay.example.test',
+    SEALPOST_ADMIN_LISTEN: '127.0.0.1:0',
   };
   await using relay = new RelayProcess(
     spawn('sealpost', ['serve'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] }),
@@ -105,6 +110,8 @@ test('delivers what sealpost-sendmail hands to it', LIMIT, async () => {
   await installed('sealpost-sendmail', ['-f', 'a@x.test', 'b@y.test'], here, 'Subject: packed\n\nhello\n');
   await upstream.received(1);
   assert.match(upstream.messages[0]?.content.toString() ?? '', /^Subject: packed\r$/m);
+  for (const path of ['/', '/status.js', '/uplot.js'])
+    assert.equal((await askAdmin(relay, path)).status, 200, path);
 });
 
 async function npm(cwd: string, ...args: readonly string[]): Promise<{ readonly stdout: string }> {

@@ -6,6 +6,8 @@
  */
 import type { ServerResponse } from 'node:http';
 
+import { describeError } from '../../log/describe-error.ts';
+import type { Log } from '../../log/log.ts';
 import type { Status } from './status.ts';
 
 /** What is asked of the relay while somebody looks. */
@@ -27,14 +29,16 @@ const MOST_READERS = 20;
 export class StatusStream {
   readonly #status: Status;
   readonly #measure: () => Promise<Depth>;
+  readonly #log: Log;
   /** Whether each still has to be told the whole. */
   readonly #readers = new Map<ServerResponse, boolean>();
   #isGathering = false;
   #pulse: NodeJS.Timeout | undefined;
 
-  constructor(status: Status, measure: () => Promise<Depth>) {
+  constructor(status: Status, measure: () => Promise<Depth>, log: Log) {
     this.#status = status;
     this.#measure = measure;
+    this.#log = log;
     status.changed = () => this.#gather();
   }
 
@@ -84,8 +88,12 @@ export class StatusStream {
   }
 
   async #tellDepth(): Promise<void> {
-    const depth = eventText('depth', await this.#measure());
-    for (const [reader] of this.#readers) if (!reader.writableNeedDrain) reader.write(depth);
+    try {
+      const depth = eventText('depth', await this.#measure());
+      for (const [reader] of this.#readers) if (!reader.writableNeedDrain) reader.write(depth);
+    } catch (error) {
+      this.#log.emit('internal.error', describeError(error));
+    }
   }
 }
 
