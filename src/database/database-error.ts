@@ -19,12 +19,15 @@ export type DatabaseFault =
 export class DatabaseError extends Error {
   readonly fault: DatabaseFault;
   readonly reason: string;
+  /** It was to commit, and did not say whether it has. */
+  readonly isInDoubt: boolean;
 
-  constructor(fault: DatabaseFault, reason: string, options?: ErrorOptions) {
+  constructor(fault: DatabaseFault, reason: string, options: ErrorOptions & { isInDoubt?: boolean } = {}) {
     super(`the database: ${fault} (${reason})`, options);
     this.name = 'DatabaseError';
     this.fault = fault;
     this.reason = reason;
+    this.isInDoubt = options.isInDoubt ?? false;
   }
 }
 

@@ -51,14 +51,14 @@ export class Database {
   /**
    * All of it, or nothing.
    *
-   * @throws {DatabaseError}, or what the action throws; when it fails while it is committed, it may have been
+   * @throws {DatabaseError}, or what the action throws; after one that is in doubt it may have been committed
    */
   async transaction<T>(action: (query: Query) => Promise<T>): Promise<T> {
     return this.#using(async (client) => {
       await run(client, 'BEGIN');
       try {
         const result = await action(async (text, values) => run(client, text, values));
-        await run(client, 'COMMIT');
+        await commit(client);
         return result;
       } catch (error) {
         if (isSoundAfter(error)) await run(client, 'ROLLBACK');
@@ -152,6 +152,15 @@ const DURABLE = `SELECT set_config('synchronous_commit', 'on', false)
 function revealed(password: DatabasePlace['password']): string {
   if (password === undefined) throw new DatabaseError('login', 'no-password');
   return password.reveal();
+}
+
+async function commit(client: PoolClient): Promise<void> {
+  try {
+    await run(client, 'COMMIT');
+  } catch (error) {
+    const { fault, reason } = databaseError(error);
+    throw new DatabaseError(fault, reason, { cause: error, isInDoubt: !isSoundAfter(error) });
+  }
 }
 
 async function run(client: PoolClient, text: string, values: readonly unknown[] = []): Promise<Result> {

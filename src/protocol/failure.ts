@@ -79,8 +79,11 @@ export type Failure =
   | { readonly kind: 'hop-loop' }
   | { readonly kind: 'malformed-message'; readonly reason: 'header-block-too-big' | 'stray-line-ending' }
   | { readonly kind: 'capacity'; readonly reason: string }
-  /** The spool could not take a message; `reason` is `full`, or the system's word (ENOSPC, EROFS, EIO). */
-  | { readonly kind: 'spool'; readonly reason: string };
+  /**
+   * The spool could not take a message; `reason` is `full`, or the system's word (ENOSPC, EROFS, EIO). Where the upstream
+   * or the spool did not say whether it has it, it may be delivered.
+   */
+  | { readonly kind: 'spool'; readonly reason: string; readonly mayBeDelivered?: true };
 
 /** The one error of the world outside; what is thrown otherwise is a mistake of ours. */
 export class RelayError extends Error {

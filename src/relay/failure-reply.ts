@@ -80,7 +80,7 @@ function plainReply(failure: Failure, onTlsFailure: TlsFailureReply): Reply {
     case 'capacity':
       return ownReply([451, '4.4.5'], failure.reason);
     case 'spool':
-      return ownReply([452, '4.3.1'], `The message could not be kept in the spool (${failure.reason}).`);
+      return ownReply([452, '4.3.1'], spoolSentence(failure));
   }
 }
 
@@ -141,6 +141,11 @@ function unreachableSentence({
 function lostSentence({ phase, reason }: Failure & { kind: 'lost' }): string {
   if (isCertificateRefusal(reason)) return certificateSentence(reason);
   return `The connection to the upstream was lost at ${phase} (${reason}); send it again.`;
+}
+
+function spoolSentence({ reason, mayBeDelivered }: Failure & { kind: 'spool' }): string {
+  const doubt = mayBeDelivered === true ? '; it may have been delivered already, or may still be' : '';
+  return `The message could not be kept in the spool (${reason})${doubt}.`;
 }
 
 /** TLS 1.3 lets a server say so only after the handshake, whatever is under way by then (RFC 8446 §4.4.2.4). */

@@ -10,6 +10,7 @@ import type { PathArgument } from '../protocol/path.ts';
 import { isMailAccepted, ownReply, replyText, type Reply } from '../protocol/reply.ts';
 import type { Draft } from '../spool/draft.ts';
 import type { HeldMessage } from '../spool/held-message.ts';
+import { inDoubt } from '../spool/spool-error.ts';
 import type { NewMessage, Spool, Undelivered } from '../spool/spool.ts';
 import type { Body } from '../upstream/body.ts';
 import { declaredOctets } from '../upstream/parameters.ts';
@@ -238,7 +239,7 @@ export class SpoolingDelivery implements Delivering {
       const reason =
         error instanceof RelayError && 'reason' in error.failure ? error.failure.reason : 'unknown';
       this.#context.log.emit('message.unspooled', { sid, tid, failure: [...kinds].join(' '), reason });
-      throw error;
+      throw kinds.has('outcome-unknown') ? inDoubt(error) : error;
     }
   }
 

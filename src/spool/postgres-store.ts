@@ -11,10 +11,11 @@ import { migrate } from '../database/migrate.ts';
 import type { Database, Query } from '../database/database.ts';
 import { pieces } from '../protocol/pieces.ts';
 import { RelayError } from '../protocol/failure.ts';
+import { isCommitInDoubt, whenBack } from './commit-doubt.ts';
 import { Fields, messageOf, rowOf, unreadable, unreadableAmong } from './message-row.ts';
 import { SPOOL_PART, SPOOL_SCHEMA } from './postgres-schema.ts';
 import type { RouteName } from './route-health.ts';
-import { spoolError } from './spool-error.ts';
+import { inDoubt, spoolError } from './spool-error.ts';
 import {
   CLAIM_MS,
   UNREADABLE_MS,
@@ -109,8 +110,8 @@ export class PostgresStore implements SpoolStore {
         if (token !== undefined) await query(CLAIM_NEW, [entry.message.id, token]);
       });
     } catch (error) {
-      await this.#takeBack(entry.message, token);
-      throw error;
+      if (!isCommitInDoubt(error)) throw error;
+      if ((await this.#isThere(entry.message.id, token)) !== true) throw inDoubt(error);
     } finally {
       entry.content.discard();
     }
@@ -160,6 +161,12 @@ export class PostgresStore implements SpoolStore {
         if (isSettled && report !== undefined) await insert(query, report);
         return isSettled;
       });
+    } catch (error) {
+      // Nobody else ends our claim while we wait for the answer.
+      const isSettled =
+        isCommitInDoubt(error) && (await this.#isThere(claim.message.id, claim.token)) === false;
+      if (!isSettled) throw error;
+      return true;
     } finally {
       report?.content.discard();
     }
@@ -266,13 +273,12 @@ export class PostgresStore implements SpoolStore {
     };
   }
 
-  /** Its client is told that it was not kept; should the commit have been done and not been told, this undoes it. */
-  async #takeBack({ id }: SpooledMessage, token?: string): Promise<void> {
-    const undo = this.#query(
-      'DELETE FROM sealpost.messages WHERE id = $1 AND claim IS NOT DISTINCT FROM $2::text',
-      [id, token ?? null],
-    );
-    await undo.catch(() => undefined); // then it is delivered, and perhaps sent once more by its client
+  /** @param token of the claim that it is to have @returns undefined when the database does not come back soon */
+  async #isThere(id: string, token?: string): Promise<boolean | undefined> {
+    return whenBack(async () => {
+      const found = 'SELECT FROM sealpost.messages WHERE id = $1 AND ($2::text IS NULL OR claim = $2)';
+      return (await this.#query(found, [id, token ?? null])).count === 1;
+    });
   }
 
   readonly #query: Query = async (text, values) => {

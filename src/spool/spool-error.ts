@@ -26,6 +26,12 @@ export function spoolError(error: unknown): unknown {
   return new RelayError({ kind: 'spool', reason }, { cause: error });
 }
 
+/** The same for a message that may be delivered all the same. */
+export function inDoubt(error: unknown): unknown {
+  if (!(error instanceof RelayError) || error.failure.kind !== 'spool') return error;
+  return new RelayError({ ...error.failure, mayBeDelivered: true }, { cause: error });
+}
+
 /** The primary result code; undefined for an error that is not SQLite's. */
 export function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error)) return undefined;

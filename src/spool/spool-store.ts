@@ -50,7 +50,8 @@ export interface SpoolStore {
   /** @param octets of one more message @throws {RelayError} spool, when it is known now that there is no room for it */
   expectRoom(octets: number): Promise<void>;
   /**
-   * Resolves when the message would survive a power failure. Otherwise nothing of it is left. Uses up the draft.
+   * Resolves when the message would survive a power failure. Otherwise nothing of it is left, unless the failure says that
+   * it may be delivered. Uses up the draft.
    *
    * @throws {RelayError} spool
    */

@@ -15,6 +15,7 @@ import { PostgresStore } from '../../src/spool/postgres-store.ts';
 import type { Claim } from '../../src/spool/spool-store.ts';
 import { PASSWORD } from '../support/peers/peer.ts';
 import { PostgresServer } from '../support/peers/postgres-server.ts';
+import { SeveredCommit } from '../support/peers/severed-commit.ts';
 import { add, contentOf, ROOMY, spooled, type StoreAndRoom } from '../support/spool-place.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -191,6 +192,53 @@ test('leaves messages of a paused upstream alone until they are due for other re
   assert.equal(await at.store.remove('m'), 'removed');
   assert.equal(await at.store.remove('m'), 'unknown');
   assert.equal(await at.store.nextDueAt(), undefined);
+});
+
+/** A store whose connections can be broken at COMMIT. */
+async function severedStock(): Promise<Stock & { readonly way: SeveredCommit }> {
+  const database = postgres.newDatabase();
+  const way = await SeveredCommit.before(postgres.port);
+  const url = postgres.url(database).replace(`:${postgres.port}/`, `:${way.port}/`);
+  const store = new PostgresStore(new Database(parseDatabasePlace(url), {}), ROOMY);
+  const end = async (): Promise<void> => {
+    await store.close();
+    await way[Symbol.asyncDispose]();
+  };
+  return { database, store, room, way, [Symbol.asyncDispose]: end };
+}
+
+test('has taken a message whose commit was not answered, where it is there', LIMIT, async () => {
+  await using at = await severedStock();
+  await at.store.measure();
+  at.way.cut = 'its answer';
+  await add(at, 'm', Buffer.from('x'));
+  assert.equal((await contentOf(at, 'm')).toString(), 'x');
+});
+
+test('says that a message may be delivered whose commit was not answered', LIMIT, async () => {
+  await using at = await severedStock();
+  await at.store.measure();
+  at.way.cut = 'the commit';
+  await assert.rejects(add(at, 'm', Buffer.from('x')), (error: unknown) => {
+    assert.ok(error instanceof RelayError);
+    assert.partialDeepStrictEqual(error.failure, { kind: 'spool', mayBeDelivered: true });
+    return true;
+  });
+  assert.deepEqual(await at.store.list(), []);
+});
+
+test('has settled a claim whose commit was not answered, if it was done', LIMIT, async () => {
+  await using at = await severedStock();
+  for (const cut of ['its answer', 'the commit'] as const) {
+    await add(at, cut, Buffer.from('x'));
+    const claim = await claimOne(at);
+    at.way.cut = cut;
+    const settled = at.store.settle(claim, { ...claim.message, nextAttemptAt: Date.now() + 60_000 });
+    if (cut === 'its answer') assert.equal(await settled, true);
+    else await assert.rejects(settled, { name: 'RelayError' });
+    const isClaimed = (await at.store.get(cut))?.isClaimed;
+    assert.equal(isClaimed, cut === 'the commit');
+  }
 });
 
 test('says so when the database has gone, and goes on when it is back', LIMIT, async () => {

@@ -122,6 +122,17 @@ describe('a spool does not stand in the way: it', OPTIONS, () => {
     await assertNothingKept(at);
   });
 
+  test('says that a message may have been delivered which it cannot keep and nobody confirmed', async () => {
+    await using at: SpoolRelay = await spoolRelay({
+      verdict: () => {
+        rmSync(join(at.directory, 'content'), { recursive: true });
+        return CLOSE;
+      },
+    });
+    assert.match((await sent(at.relay)).raw, /^452 4\.3\.1 .*may have been delivered already/);
+    await assertNothingKept(at);
+  });
+
   test('judges the message itself as ever, also while the upstream is down', async () => {
     const variables = {
       SEALPOST_MAX_MESSAGE_SIZE: '1000',

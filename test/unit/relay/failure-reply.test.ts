@@ -67,6 +67,13 @@ test('answers each failure with the codes of the table and one line of text', ()
   }
 });
 
+test('says of what could not be kept that it may be delivered, where nobody knows', () => {
+  const known = failureReply({ kind: 'spool', reason: 'x' }, 'temporary');
+  const unknown = failureReply({ kind: 'spool', reason: 'x', mayBeDelivered: true }, 'temporary');
+  assert.doesNotMatch(known.lines.join(' '), /delivered/);
+  assert.match(unknown.lines.join(' '), /may have been delivered already/);
+});
+
 test('names the client certificate where the upstream refuses it, before the greeting and after', () => {
   const reason = 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED';
   const failures: readonly Failure[] = [
