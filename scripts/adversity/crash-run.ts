@@ -2,7 +2,6 @@
  * Kills relays at random moments, under load, while the upstream changes its mood, and accounts for every message.
  */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,33 +11,46 @@ import { promisify } from 'node:util';
 
 import { freePorts } from '../../test/support/peers/peer.ts';
 import { TestAuthority } from '../../test/support/pki.ts';
-import { startRelay, type RelayProcess, type Variables } from '../../test/support/relay-process.ts';
+import type { Variables } from '../../test/support/relay-process.ts';
 import { FlappingUpstream, MOODS } from './flapping-upstream.ts';
 import { Ledger, type Account } from './ledger.ts';
+import { MortalRelay } from './mortal-relay.ts';
 import { Random } from './random.ts';
+import { ShakyDatabase } from './shaky-database.ts';
 import { Traffic } from './traffic.ts';
+
+export const SPOOLS = ['off', 'file', 'postgres'] as const;
+export type SpoolKind = (typeof SPOOLS)[number];
 
 export interface CrashOptions {
   readonly kills: number;
   readonly relays: number;
   readonly clients: number;
-  /** `off`, `file`, or a URL; `file` makes a directory for the run. */
-  readonly spool: string;
+  /** What is made for the run: nothing, a directory, or a database that is restarted now and then. */
+  readonly spool: SpoolKind;
   readonly seed?: number | undefined;
+  /** How long the database runs between outages, at most. */
+  readonly restMs?: number | undefined;
   readonly variables?: Variables | undefined;
-  /** Called between kills, for what else can be broken. */
-  readonly alsoBreak?: ((random: Random) => Promise<void>) | undefined;
+  /** An empty directory for what relays log. */
+  readonly logs?: string | undefined;
 }
 
 export interface CrashResult extends Account {
   readonly seed: number;
   readonly kills: number;
+  /** How often the database was stopped and started, and how often it crashed. */
+  readonly restarts: number;
+  readonly crashes: number;
   readonly messages: number;
-  /** Lines of `sealpost queue` at the end. */
+  /** Messages in `sealpost queue` at the end. */
   readonly inSpool: number;
+  /** What relays logged as mistakes of their own. */
+  readonly mistakes: readonly string[];
 }
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const REST_MS = 15_000;
 const SETTLED_MS = 120_000;
 const QUEUE_OCTETS = 100_000_000;
 
@@ -51,18 +63,19 @@ export async function crashRun(options: CrashOptions): Promise<CrashResult> {
     rmSync(path, { recursive: true, force: true }),
   );
   const upstream = cleanup.use(await FlappingUpstream.start(authority.issue(), ledger));
+  const database = options.spool === 'postgres' ? cleanup.use(await ShakyDatabase.start(ledger)) : undefined;
+  const spool = { off: undefined, file: `file:${join(directory, 'spool')}`, postgres: database?.url };
   const variables: Variables = {
     SEALPOST_UPSTREAM: `smtps://localhost:${upstream.port}`,
     SEALPOST_TLS_CA_FILE: authority.caFile,
     SEALPOST_STATE_DIR: join(directory, 'state'),
-    ...(options.spool === 'off'
-      ? {}
-      : { SEALPOST_SPOOL: options.spool === 'file' ? `file:${join(directory, 'spool')}` : options.spool }),
+    SEALPOST_SPOOL: spool[options.spool],
     ...options.variables,
   };
+  const { logs } = options;
   const ports = await freePorts(options.relays);
   const relays = await Promise.all(
-    ports.map(async (port) => cleanup.use(await Mortal.start(port, variables))),
+    ports.map(async (port) => cleanup.use(await MortalRelay.start(port, { variables, ledger, logs }))),
   );
   const traffic = new Traffic(ledger, random);
   const stop = new AbortController();
@@ -70,54 +83,25 @@ export async function crashRun(options: CrashOptions): Promise<CrashResult> {
     keepSending(traffic, ports, random, stop.signal),
   );
   const moods = changeMoods(upstream, random, stop.signal);
+  const outages = database?.keepBreaking(random, options.restMs ?? REST_MS, stop.signal);
   for (let kill = 0; kill < options.kills; kill += 1) {
     await delay(random.between(0, 1_200));
-    ledger.kill();
     await relays[random.between(0, relays.length - 1)]?.kill();
-    await options.alsoBreak?.(random);
   }
   stop.abort();
-  await Promise.all([...clients, moods]);
+  await Promise.all([...clients, moods, outages]);
   await upstream.be('good');
   const inSpool = options.spool === 'off' ? [] : await emptied(variables);
-  const account = ledger.account(new Set(inSpool));
   return {
-    ...account,
+    ...ledger.account(new Set(waitingRecipients(inSpool))),
     seed: random.seed,
     kills: options.kills,
+    restarts: database?.restarts ?? 0,
+    crashes: database?.crashes ?? 0,
     messages: traffic.sent,
     inSpool: inSpool.length,
+    mistakes: relays.flatMap(({ mistakes }) => mistakes),
   };
-}
-
-/** A relay that is started again whenever it was killed, on the same port. */
-class Mortal implements AsyncDisposable {
-  readonly #port: number;
-  readonly #variables: Variables;
-  #relay: RelayProcess;
-
-  private constructor(port: number, variables: Variables, relay: RelayProcess) {
-    this.#port = port;
-    this.#variables = variables;
-    this.#relay = relay;
-  }
-
-  static async start(port: number, variables: Variables): Promise<Mortal> {
-    const own = { ...variables, SEALPOST_LISTEN: `127.0.0.1:${port}` };
-    return new Mortal(port, own, await startRelay(own));
-  }
-
-  async kill(): Promise<void> {
-    const { child } = this.#relay;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-    this.#relay = await startRelay({ ...this.#variables, SEALPOST_LISTEN: `127.0.0.1:${this.#port}` });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#relay.stop();
-  }
 }
 
 async function keepSending(
@@ -141,20 +125,24 @@ async function changeMoods(upstream: FlappingUpstream, random: Random, signal: A
   }
 }
 
-/** Waits until all that was acknowledged is delivered. @returns the recipients that still wait in the spool */
+/** Waits until all is delivered, reports too. @returns the messages that are left, a line of JSON each */
 async function emptied(variables: Variables): Promise<readonly string[]> {
   const late = performance.now() + SETTLED_MS;
-  let waiting = await waitingIn(variables);
+  let waiting = await queued(variables);
   while (waiting.length > 0 && performance.now() < late) {
     await queue(['retry', '--all'], variables);
     await delay(1_000);
-    waiting = await waitingIn(variables);
+    waiting = await queued(variables);
   }
   return waiting;
 }
 
-async function waitingIn(variables: Variables): Promise<readonly string[]> {
-  const lines = (await queue(['list', '--json'], variables)).split('\n').filter((line) => line !== '');
+async function queued(variables: Variables): Promise<readonly string[]> {
+  return (await queue(['list', '--json'], variables)).split('\n').filter((line) => line !== '');
+}
+
+/** Of messages that are no reports. */
+function waitingRecipients(lines: readonly string[]): readonly string[] {
   return lines.flatMap((line) =>
     [...line.matchAll(/"<(m\d+-\d+)@y\.test>","state":"waiting"/g)].map(([, one]) => one ?? ''),
   );

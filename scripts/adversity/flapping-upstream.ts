@@ -1,5 +1,5 @@
 /**
- * An upstream with moods: it takes mail, puts it off at some command, leaves, or takes it and does not say so.
+ * An upstream with moods: it takes mail, puts it off or refuses it at some command, leaves, or takes it and does not say so.
  *
  * Guarantees: what it has taken is in the ledger, whatever it said; it forgets all else, so that it can run for hours.
  */
@@ -10,6 +10,7 @@ import {
   RESET,
   ScriptedUpstream,
   type Answer,
+  type Connection,
   type Message,
 } from '../../test/support/scripted-upstream.ts';
 import type { Ledger } from './ledger.ts';
@@ -22,6 +23,8 @@ export const MOODS = [
   'puts MAIL off',
   'puts some recipients off',
   'puts content off',
+  'refuses some recipients',
+  'refuses content',
   'closes its session',
   'resets in the content',
   'takes it and resets',
@@ -32,12 +35,16 @@ export type Mood = (typeof MOODS)[number];
 const MOODY: { readonly [M in Mood]?: readonly [verb: string, answer: Answer] } = {
   'puts MAIL off': ['MAIL', '450 4.3.2 Later\r\n'],
   'puts some recipients off': ['RCPT', '450 4.2.1 Later\r\n'],
+  'refuses some recipients': ['RCPT', '550 5.1.1 Nobody\r\n'],
   'closes its session': ['MAIL', '421 4.3.2 Going down\r\n'],
   'resets in the content': ['BDAT', RESET],
 };
 
+/** Reports are never refused, for nobody would hear of that; nor put off then. */
+const TO_SENDER = /^RCPT TO:<[^@>]*@x\.test>/;
+
 /** Where it writes down what it has taken. */
-export type Receipts = Pick<Ledger, 'deliver'>;
+export type Receipts = Pick<Ledger, 'deliver' | 'giveBack'>;
 
 export class FlappingUpstream implements AsyncDisposable {
   readonly port: number;
@@ -100,25 +107,28 @@ export class FlappingUpstream implements AsyncDisposable {
       host: this.#host,
       port: this.port,
       keywords: [...GOOD_KEYWORDS, 'CHUNKING'],
-      keepContent: false,
+      keepContent: isReport,
       answer: (line) => this.#answer(line),
-      verdict: (message) => this.#verdict(message),
+      verdict: (message, at) => this.#verdict(message, at),
     });
   }
 
   #answer(line: string): Answer | undefined {
     const [verb, answer] = MOODY[this.#mood] ?? [];
-    if (verb === undefined || !line.startsWith(verb)) return undefined;
+    if (verb === undefined || !line.startsWith(verb) || TO_SENDER.test(line)) return undefined;
     this.#asked += 1;
     return verb === 'RCPT' && this.#asked % 2 === 0 ? undefined : answer;
   }
 
-  #verdict({ rcpts }: Message): Answer {
+  #verdict({ mail, rcpts, content }: Message, { commands }: Connection): Answer {
     this.#forget();
     if (this.#mood === 'puts content off') return '451 4.3.0 Later\r\n';
+    if (this.#mood === 'refuses content' && !isReport(mail)) return '554 5.6.0 Not this\r\n';
     if (this.#mood === 'down') return CLOSE; // it went down while this was under way
     const isConfirmed = this.#mood !== 'takes it and resets';
-    for (const rcpt of rcpts) this.#ledger.deliver(recipientOf(rcpt), isConfirmed);
+    const relay = commands.find((line) => line.startsWith('EHLO '))?.slice('EHLO '.length);
+    for (const rcpt of rcpts) this.#ledger.deliver(recipientOf(rcpt), isConfirmed, relay);
+    if (isReport(mail)) for (const one of failedIn(content)) this.#ledger.giveBack(one);
     return isConfirmed ? '250 2.0.0 Queued\r\n' : RESET;
   }
 
@@ -129,6 +139,18 @@ export class FlappingUpstream implements AsyncDisposable {
     const open = upstream.connections.filter(({ closed }) => !closed);
     upstream.connections.splice(0, upstream.connections.length, ...open);
   }
+}
+
+/** A bounce is from nobody. */
+function isReport(mail: string): boolean {
+  return mail.startsWith('MAIL FROM:<>');
+}
+
+/** The recipients of a report (RFC 3464 §2.3.2). */
+function failedIn(report: Buffer): readonly string[] {
+  return [...report.toString('latin1').matchAll(/^Final-Recipient: *rfc822; *([^@]+)@/gim)].map(
+    ([, recipient = '']) => recipient,
+  );
 }
 
 function recipientOf(line: string): string {

@@ -11,6 +11,7 @@ import { FlappingUpstream } from './flapping-upstream.ts';
 const authority = new TestAuthority();
 const receipts = {
   deliver: (recipient: string): void => void process.stdout.write(`${recipient}\n`),
+  giveBack: (): void => undefined,
 };
 const upstream = await FlappingUpstream.start(authority.issue(), receipts, process.argv[2]);
 process.stdout.write(`${JSON.stringify({ port: upstream.port, caFile: authority.caFile })}\n`);

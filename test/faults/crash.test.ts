@@ -24,6 +24,7 @@ for (const [how, result] of RUNS) {
     assert.ok(result.acknowledged > 0, told);
     assert.deepEqual(result.lost, [], told);
     assert.deepEqual(result.contradicted, [], `refused for sure, and delivered; ${told}`);
+    assert.deepEqual(result.mistakes, [], told);
   });
 
   test(`delivers twice only where nobody could know, ${how}`, LIMIT, () => {

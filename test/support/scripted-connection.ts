@@ -38,8 +38,8 @@ export interface Script {
   readonly onConnection?: (at: Connection) => unknown;
   /** Called when the handshake with the relay is complete on this side. */
   readonly onSecure?: (at: Connection) => unknown;
-  /** `false` counts content without keeping it, for messages larger than a test should hold; true by default. */
-  readonly keepContent?: boolean;
+  /** Content that is counted and not kept, for more than a test should hold: where this says `false` to the MAIL line. */
+  readonly keepContent?: boolean | ((mail: string) => boolean);
   /** Sits on the wire between the relay and this server and alters TLS records. */
   readonly tamper?: Tampering;
 }
@@ -167,7 +167,8 @@ export class Connection {
   }
 
   get #keepsContent(): boolean {
-    return this.script.keepContent !== false;
+    const { keepContent } = this.script;
+    return typeof keepContent === 'function' ? keepContent(this.#mail) : keepContent !== false;
   }
 
   /** Every state takes what it can and leaves the rest; only an unfinished line is ever left for the next octets. */

@@ -78,6 +78,12 @@ export class PostgresServer implements AsyncDisposable {
     });
   }
 
+  /** Ends sessions and stops, as for an upgrade. */
+  async stop(): Promise<void> {
+    await this.#daemon?.end('SIGINT');
+    this.#daemon = undefined;
+  }
+
   /** As if it had crashed: it says nothing to anybody, and recovers when it runs again. */
   async crash(): Promise<void> {
     await this.#daemon?.end('SIGQUIT');
