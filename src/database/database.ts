@@ -104,7 +104,6 @@ export class Database {
   async #prepare(client: PoolClient): Promise<void> {
     if (this.#prepared.has(client)) return;
     this.#prepared.add(client);
-    client.on('error', () => undefined); // told by the statement that was under way
     try {
       await run(client, "SET client_encoding = 'UTF8'");
       await run(client, DURABLE);
@@ -136,6 +135,8 @@ export class Database {
       query_timeout: STATEMENT_MS,
     });
     pool.on('error', () => undefined); // an idle connection was lost: the next one is opened
+    // Told by the statement that is under way, or by the next. The end may come with the login, before anybody has the client.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     return pool;
   }
 }

@@ -15,7 +15,7 @@ import { PostgresStore } from '../../src/spool/postgres-store.ts';
 import type { Claim } from '../../src/spool/spool-store.ts';
 import { PASSWORD } from '../support/peers/peer.ts';
 import { PostgresServer } from '../support/peers/postgres-server.ts';
-import { SeveredCommit } from '../support/peers/severed-commit.ts';
+import { SeveredPostgres } from '../support/peers/severed-postgres.ts';
 import { add, contentOf, ROOMY, spooled, type StoreAndRoom } from '../support/spool-place.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -194,10 +194,10 @@ test('leaves messages of a paused upstream alone until they are due for other re
   assert.equal(await at.store.nextDueAt(), undefined);
 });
 
-/** A store whose connections can be broken at COMMIT. */
-async function severedStock(): Promise<Stock & { readonly way: SeveredCommit }> {
+/** A store whose connections can be broken. */
+async function severedStock(): Promise<Stock & { readonly way: SeveredPostgres }> {
   const database = postgres.newDatabase();
-  const way = await SeveredCommit.before(postgres.port);
+  const way = await SeveredPostgres.before(postgres.port);
   const url = postgres.url(database).replace(`:${postgres.port}/`, `:${way.port}/`);
   const store = new PostgresStore(new Database(parseDatabasePlace(url), {}), ROOMY);
   const end = async (): Promise<void> => {
@@ -206,6 +206,14 @@ async function severedStock(): Promise<Stock & { readonly way: SeveredCommit }> 
   };
   return { database, store, room, way, [Symbol.asyncDispose]: end };
 }
+
+test('survives a server that is stopped as soon as it has let us in', LIMIT, async () => {
+  await using at = await severedStock();
+  at.way.cut = 'behind the login';
+  await assert.rejects(at.store.measure(), { name: 'RelayError' });
+  let isBack = false;
+  while (!isBack) isBack = await at.store.measure().then(Boolean, () => false);
+});
 
 test('has taken a message whose commit was not answered, where it is there', LIMIT, async () => {
   await using at = await severedStock();
