@@ -68,8 +68,8 @@ const NOTED_MS = 1_000;
 /** Who could not note it in the database tries again so soon after that is back. */
 const TRIED_AGAIN_MS = 8_000;
 
-/** A claim is renewed at intervals: an outage that is shorter by one ends it too. */
-const CLAIM_ENDS_MS = (CLAIM_MS / 3) * 2;
+/** A claim was renewed some time before the outage, and is some time after it: one that is shorter by that ends it too. */
+const CLAIM_ENDS_MS = CLAIM_MS / 2;
 
 export class Ledger {
   readonly #entries = new Map<string, Entry>();

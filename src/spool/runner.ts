@@ -17,7 +17,7 @@ import { bounce } from './bounce.ts';
 import { Claims } from './claims.ts';
 import type { DraftRoom } from './draft-room.ts';
 import { RouteHealth, type RouteName } from './route-health.ts';
-import { CLAIM_MS, type Claim, type Entry, type SpoolStore } from './spool-store.ts';
+import type { Claim, Entry, SpoolStore } from './spool-store.ts';
 import type { SpooledMessage } from './spooled-message.ts';
 import { tellOutcome } from './tell-outcome.ts';
 
@@ -51,7 +51,7 @@ export class Runner {
   readonly #health = new RouteHealth();
   readonly #working = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  readonly #timers: NodeJS.Timeout[] = [];
+  #sweeping: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
   #nextAt = Infinity;
   #looking: Promise<void> | undefined;
@@ -66,10 +66,8 @@ export class Runner {
   start(): void {
     this.#isOn = true;
     this.#around.pool.onAlive = (target): void => this.#revived(target);
-    this.#timers.push(
-      setInterval(() => void this.#tryTo(async () => this.claims.renew()), CLAIM_MS / 3).unref(),
-      setInterval(() => void this.#tryTo(async () => this.#sweep()), SWEEP_MS).unref(),
-    );
+    this.#sweeping = setInterval(() => void this.#tryTo(async () => this.#sweep()), SWEEP_MS).unref();
+    this.claims.keep(async (renew) => this.#tryTo(renew));
     void this.#tryTo(async () => this.#sweep());
     this.wake();
   }
@@ -80,7 +78,8 @@ export class Runner {
     this.#stopping.abort();
     await this.#looking;
     await Promise.all(this.#working);
-    for (const timer of this.#timers) clearInterval(timer);
+    this.claims.letGo();
+    clearInterval(this.#sweeping);
     clearTimeout(this.#next);
   }
 
