@@ -45,9 +45,9 @@ export class Envelope {
   /** By the transaction that failed: what takes its place. */
   readonly #replacements = new Map<Transaction, Promise<Transaction>>();
   readonly #inVain = new Set<Target>();
-  #isGivenBack = false;
-  /** Whether the hop serves others until the client goes on. */
-  #isLent = false;
+  /** Whether the hop is its own: given back, it serves others, and is theirs. */
+  #isHeld = true;
+  #isOver = false;
 
   private constructor(pool: HopPool, log: Log, order: EnvelopeOrder, lease: Lease) {
     this.#pool = pool;
@@ -85,7 +85,7 @@ export class Envelope {
    */
   async rcpt(argument: PathArgument): Promise<Reply> {
     let transaction = this.#transaction;
-    const isGone = transaction.isUnsent && (this.#isLent || !this.#lease.hop.isReady);
+    const isGone = transaction.isUnsent && !(this.#isHeld && this.#lease.hop.isReady);
     if (isGone || this.#replacements.has(transaction)) transaction = await this.#replacementOf(transaction);
     for (;;) {
       const { capabilities } = this.#lease.hop;
@@ -101,9 +101,7 @@ export class Envelope {
   /** Lets others have the hop while the client is silent behind MAIL, of which nothing has left. */
   lend(): void {
     const isNeeded = !this.#transaction.isUnsent || this.#replacements.has(this.#transaction);
-    if (isNeeded || this.#isLent || this.#isGivenBack) return;
-    this.#isLent = true;
-    void this.#pool.giveBack(this.#lease);
+    if (!isNeeded) void this.#release();
   }
 
   /** Begins the content. @throws {RelayError} */
@@ -113,9 +111,14 @@ export class Envelope {
 
   /** It is over, or given up. Never fails; once more does no harm. @param failure what ended it, if one did */
   async giveBack(failure?: Failure): Promise<void> {
-    if (this.#isGivenBack) return;
-    this.#isGivenBack = true;
-    if (!this.#isLent) await this.#pool.giveBack(this.#lease, failure);
+    this.#isOver = true;
+    await this.#release(failure);
+  }
+
+  async #release(failure?: Failure): Promise<void> {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    await this.#pool.giveBack(this.#lease, failure);
   }
 
   /** Of several recipients that are under way the first to notice a failure replaces the hop, and the others follow. */
@@ -131,16 +134,16 @@ export class Envelope {
   async #replace(failed: Transaction, error: unknown): Promise<Transaction> {
     const { hop, target, isReused } = this.#lease;
     const wanted = wantedFor(this.#order);
-    if (this.#isLent) return this.#moveTo(wanted);
+    if (!this.#isHeld) return this.#moveTo(wanted); // it is lent
     if (failed.isUnsent || (isReused && isStaleHop(error))) {
       hop.destroy(); // it is dead, and makes room for the other
-      await this.#pool.giveBack(this.#lease);
+      await this.#release();
       return this.#moveTo({ ...wanted, isFresh: true });
     }
     this.#inVain.add(target);
     const others = wanted.targets.filter((other) => !this.#inVain.has(other));
     if (failed.hasRecipient || others.length === 0 || !mayDoBetterElsewhere(error)) throw error;
-    await this.#pool.giveBack(this.#lease, error.failure);
+    await this.#release(error.failure);
     try {
       const transaction = await this.#moveTo({ ...wanted, targets: others });
       reportFailover(this.#log, target, error.failure, this.#lease);
@@ -151,16 +154,21 @@ export class Envelope {
   }
 
   async #moveTo(wanted: Wanted): Promise<Transaction> {
+    if (this.#isOver) throw abandoned();
     const fresh = await this.#pool.lease(wanted);
-    if (this.#isGivenBack) {
+    if (this.#isOver) {
       void this.#pool.giveBack(fresh); // given up meanwhile: nobody else would give it back
-      throw new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
+      throw abandoned();
     }
     this.#lease = fresh;
-    this.#isLent = false;
+    this.#isHeld = true;
     this.#transaction = begunOn(fresh, this.#order);
     return this.#transaction;
   }
+}
+
+function abandoned(): RelayError {
+  return new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
 }
 
 function wantedFor({ requireTls, targets, argument, signal }: EnvelopeOrder): Wanted {

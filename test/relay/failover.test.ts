@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import { TestAuthority } from '../support/pki.ts';
 import { authority, identity, MESSAGE, sendTo } from '../support/pool-scene.ts';
 import { startRelay, type LogLine, type RelayProcess } from '../support/relay-process.ts';
-import { CLOSE, ScriptedUpstream, type Script } from '../support/scripted-upstream.ts';
+import { CLOSE, SILENCE, ScriptedUpstream, type Script } from '../support/scripted-upstream.ts';
 import { SmtpDialog, type DialogReply } from '../support/smtp-dialog.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -268,4 +268,25 @@ test('gives a message to no other upstream once its end was sent', LIMIT, async 
   assert.equal(reply.code, 451);
   assert.match(reply.raw, /may have been delivered/);
   assert.equal(second.connections.length, 0);
+});
+
+test('leaves a hop that it has given up to whoever has it now', LIMIT, async () => {
+  await using busy = await upstreamWith({
+    answer: (line) => (line.startsWith('MAIL FROM:<later@') ? '451 4.3.0 later\r\n' : undefined),
+  });
+  await using silent = await upstreamWith({ greeting: SILENCE });
+  await using relay = await relayTo(busy, silent);
+  const refused = await SmtpDialog.open(relay.port());
+  await refused.command('EHLO refused.test');
+  await refused.command('MAIL FROM:<later@x.test>');
+  refused.write('RCPT TO:<b@y.test>\r\n');
+  while (silent.connections.length === 0) await silent.changed();
+  using other = await SmtpDialog.open(relay.port());
+  for (const line of ['EHLO other.test', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>', 'DATA'])
+    assert.ok((await other.command(line)).code < 400);
+  assert.equal(busy.connections.length, 1, 'on the hop that was given back');
+  refused.close();
+  await relay.event('session.closed');
+  other.write(`${MESSAGE}\r\n.\r\n`);
+  assert.equal((await other.reply()).code, 250);
 });
