@@ -8,7 +8,7 @@ import { RECIPIENTS } from '../protocol/limits.ts';
 export interface PaceOptions {
   /** Octets of content a second, in the mean over the time that the relay waited for them. */
   readonly leastRate: number;
-  /** From MAIL to the end of the message, ms. */
+  /** From MAIL to the end of the message, ms of which the relay waited for the client. */
   readonly longestTransactionMs: number;
 }
 
@@ -16,7 +16,7 @@ export interface PaceOptions {
 const COMMAND_MS = 300_000;
 
 /** Before that the rate says little. */
-const PROBATION_MS = 60_000;
+const PROBATION_S = 60;
 
 /** Commands since the last message that was delivered: NOOP for ever is no mail, nor are names for ever. */
 const IDLE_COMMANDS = 1_000;
@@ -28,8 +28,11 @@ export class SessionPace {
   readonly #options: PaceOptions;
   /** Since when the client is waited for; undefined while it waits. */
   #waitingSince: number | undefined;
-  #transactionSince: number | undefined;
-  #content: { octets: number; waitedMs: number } | undefined;
+  /** How long it was waited for before that: the client's own time, by which it is judged. */
+  #waitedMs = 0;
+  /** When the transaction began, in the client's own time. */
+  #transactionAt: number | undefined;
+  #content: { octets: number; readonly at: number } | undefined;
   #idleCommands = 0;
   #idleRecipients = 0;
 
@@ -38,31 +41,30 @@ export class SessionPace {
     this.#waitingSince = now;
   }
 
-  /** A whole command has come. */
+  /** A whole command has come; one that has to wait for those before it says nothing about the client. */
   command(verb: string | undefined, now: number): void {
-    this.#waitingSince = now;
+    if (this.#waitingSince !== undefined) this.#restart(now);
     if (verb === 'RCPT') this.#idleRecipients += 1;
     else this.#idleCommands += 1;
   }
 
   /** The client waits for an answer. */
   working(now: number): void {
-    if (this.#content !== undefined && this.#waitingSince !== undefined)
-      this.#content.waitedMs += now - this.#waitingSince;
+    this.#waitedMs = this.#ownTime(now);
     this.#waitingSince = undefined;
   }
 
   /** The client is waited for. */
   waiting(now: number): void {
-    this.#waitingSince = now;
+    this.#restart(now);
   }
 
   transaction(isUnderWay: boolean, now: number): void {
-    this.#transactionSince = isUnderWay ? (this.#transactionSince ?? now) : undefined;
+    this.#transactionAt = isUnderWay ? (this.#transactionAt ?? this.#ownTime(now)) : undefined;
   }
 
   contentBegan(): void {
-    this.#content = { octets: 0, waitedMs: 0 };
+    this.#content = { octets: 0, at: this.#waitedMs };
   }
 
   received(octets: number): void {
@@ -71,6 +73,7 @@ export class SessionPace {
 
   contentEnded(isDelivered: boolean): void {
     this.#content = undefined;
+    this.#transactionAt = undefined; // the next one may begin before anybody looks
     if (!isDelivered) return;
     this.#idleCommands = 0;
     this.#idleRecipients = 0;
@@ -79,17 +82,24 @@ export class SessionPace {
   /** What the client is to be cut off for, now. */
   fault(now: number): PaceFault | undefined {
     if (this.#idleCommands > IDLE_COMMANDS || this.#idleRecipients > IDLE_RECIPIENTS) return 'idle-commands';
-    const since = this.#waitingSince;
-    if (since === undefined) return undefined;
-    if (
-      this.#transactionSince !== undefined &&
-      now - this.#transactionSince > this.#options.longestTransactionMs
-    )
+    if (this.#waitingSince === undefined) return undefined;
+    const ownTime = this.#ownTime(now);
+    if (ownTime - (this.#transactionAt ?? ownTime) > this.#options.longestTransactionMs)
       return 'long-transaction';
-    if (this.#content === undefined) return now - since > COMMAND_MS ? 'slow-command' : undefined;
-    const waitedMs = this.#content.waitedMs + (now - since);
-    const isSlow =
-      waitedMs > PROBATION_MS && (this.#content.octets / waitedMs) * 1000 < this.#options.leastRate;
+    if (this.#content === undefined)
+      return now - this.#waitingSince > COMMAND_MS ? 'slow-command' : undefined;
+    const { octets, at } = this.#content;
+    const seconds = (ownTime - at) / 1000;
+    const isSlow = seconds > PROBATION_S && octets / seconds < this.#options.leastRate;
     return isSlow ? 'slow-content' : undefined;
+  }
+
+  #restart(now: number): void {
+    this.#waitedMs = this.#ownTime(now);
+    this.#waitingSince = now;
+  }
+
+  #ownTime(now: number): number {
+    return this.#waitedMs + (this.#waitingSince === undefined ? 0 : now - this.#waitingSince);
   }
 }

@@ -80,3 +80,35 @@ test('lets nobody talk for ever without a message; the recipients of one message
   pace.command('RSET', 0);
   assert.equal(pace.fault(0), 'idle-commands');
 });
+
+test('does not count the time that commands wait for those before them', () => {
+  const pace = new SessionPace(OPTIONS, 0);
+  pace.command('RCPT', 0);
+  pace.working(0);
+  pace.command('RCPT', SECOND);
+  pace.command('DATA', SECOND);
+  assert.equal(pace.fault(10 * MINUTE), undefined);
+});
+
+test('does not count against a transaction that the upstream is slow', () => {
+  const pace = new SessionPace({ ...OPTIONS, leastRate: 0, longestTransactionMs: 10 * SECOND }, 0);
+  pace.transaction(true, 0);
+  pace.contentBegan();
+  for (let minute = 0; minute < 10; minute += 1) {
+    pace.working(minute * MINUTE);
+    pace.waiting((minute + 1) * MINUTE - SECOND);
+    pace.transaction(true, (minute + 1) * MINUTE);
+    assert.equal(pace.fault((minute + 1) * MINUTE), undefined);
+  }
+  assert.equal(pace.fault(10 * MINUTE + SECOND), 'long-transaction');
+});
+
+test('gives each message its own time, however soon it follows the one before', () => {
+  const pace = new SessionPace({ ...OPTIONS, longestTransactionMs: 10 * SECOND }, 0);
+  for (let at = 0; at < MINUTE; at += 5 * SECOND) {
+    pace.transaction(true, at);
+    assert.equal(pace.fault(at), undefined);
+    pace.contentBegan();
+    pace.contentEnded(true);
+  }
+});
