@@ -344,12 +344,12 @@ export class ClientConnection extends SMTPConnection {
   }
 
   #endIfDrained(): void {
-    if (this.#isDraining && !this.#relay.isInTransaction) this.#endWith(GOING_AWAY);
+    if (this.#isDraining && !this._closing && !this.#relay.isInTransaction) this.#endWith(GOING_AWAY);
   }
 
   #endWith(reply: Reply): void {
     this.#replies.write(reply);
-    this.#replies.flush();
+    this.close(); // which gives a client that does not read its replies no more than seconds
     this._socket.destroySoon(); // does not wait for the client to close its side
   }
 

@@ -5,7 +5,8 @@ import { isIPv6 } from 'node:net';
 
 /** The address itself, or the /64 that it is in. */
 export function networkOf(address: string): string {
-  if (!isIPv6(address) || /^::ffff:/i.test(address)) return address;
+  const [, ipv4] = /^::ffff:([0-9.]+)$/i.exec(address) ?? []; // as a socket for both families says it
+  if (ipv4 !== undefined || !isIPv6(address)) return ipv4 ?? address;
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
   const words = head === '' ? [] : head.split(':');
   const after = tail === undefined || tail === '' ? [] : tail.split(':');

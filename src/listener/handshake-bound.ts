@@ -3,7 +3,8 @@
  */
 import type { Socket } from 'node:net';
 
-const HANDSHAKE_MS = 30_000;
+/** Handshakes of slow devices take seconds. */
+export const HANDSHAKE_MS = 30_000;
 
 /** @param plain the socket under TLS */
 export function boundHandshake(plain: Socket, isUnderWay: () => boolean): void {

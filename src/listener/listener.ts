@@ -15,6 +15,8 @@ import type { RelayContext } from '../relay/relay-context.ts';
 import type { ClientAuth } from './client-auth.ts';
 import { tellLimit, type ClientLimits, type OverLimit } from './client-limits.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
+import { ClientPlace } from './client-place.ts';
+import { HANDSHAKE_MS } from './handshake-bound.ts';
 import { presentInOldTls, withOldTls } from './old-tls.ts';
 import { proxyHeaderOf } from './proxied-client.ts';
 import type { SharedBounds } from './session-bounds.ts';
@@ -109,16 +111,15 @@ export class Listener {
 }
 
 class RelayServer extends SMTPServer {
-  /** And the address that each counts for. */
-  readonly clients = new Map<ClientConnection, string>();
+  /** And the place that each has. */
+  readonly clients = new Map<ClientConnection, ClientPlace | undefined>();
   readonly #networks: Networks;
   readonly #balancers: Networks;
   /** Undefined where nobody may use old TLS. */
   readonly #old: { readonly networks: Networks; readonly server: SMTPServer } | undefined;
   readonly #context: ConnectionContext;
   readonly #limits: ClientLimits;
-  /** Clients of connections that balancers made. */
-  readonly #proxied = new WeakMap<Socket, string>();
+  readonly #places = new WeakMap<Socket, ClientPlace>();
   /** Told, so that smtp-server does not ask the system for each connection; nobody looks at it. */
   readonly #local: { readonly localAddress: string; readonly localPort: number };
 
@@ -135,9 +136,8 @@ class RelayServer extends SMTPServer {
       offersStartTls: options.tls === 'starttls',
       bounds: options.bounds,
       ended: (connection) => {
-        const client = this.clients.get(connection);
+        this.clients.get(connection)?.leave();
         this.clients.delete(connection);
-        if (client !== undefined) this.#limits.leaveFrom(client);
       },
     };
     this.on('error', () => undefined); // one client's trouble; without a listener the process would die
@@ -152,7 +152,9 @@ class RelayServer extends SMTPServer {
   override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
     const over = this.#limits.enter();
     if (over !== undefined) return this.#turnAway(socket, over);
-    socket.once('close', () => this.#limits.leave());
+    const place = new ClientPlace(this.#limits);
+    this.#places.set(socket, place);
+    socket.once('close', () => place.leave());
     return super._acceptSocket(socket, handshake);
   }
 
@@ -167,22 +169,30 @@ class RelayServer extends SMTPServer {
     callback: (error: Error | null, options: SMTPConnectionOptions & { id: string }) => void,
   ): void {
     const options = { id: newId(), ...this.#local };
-    if (!this._expectsProxyHeader(socket)) return callback(null, options);
+    const proceed = (remoteAddress = ''): void => {
+      const over = this.#places.get(socket)?.countFor(remoteAddress);
+      if (over === undefined) return callback(null, { ...options, remoteAddress });
+      this.#turnAway(socket, over, remoteAddress);
+      callback(new Error(over.limit), options);
+    };
+    if (!this._expectsProxyHeader(socket)) return proceed(socket.remoteAddress);
     void proxyHeaderOf(socket).then((header) => {
-      if (typeof header === 'string') this.#refuse(socket, header);
+      if (typeof header === 'object') return proceed(header.client ?? socket.remoteAddress);
       if (header === undefined) socket.on('error', () => undefined).destroy();
-      if (header === undefined || typeof header === 'string')
-        return callback(new Error(header ?? 'ended'), options);
-      const remoteAddress = header.client ?? socket.remoteAddress;
-      this.#proxied.set(socket, remoteAddress ?? '');
-      callback(null, { ...options, remoteAddress });
+      else this.#refuse(socket, header);
+      callback(new Error(header ?? 'ended'), options);
     });
   }
 
-  /** Of a listener that speaks TLS at once. */
+  /** Of a listener that speaks TLS at once. Theirs gives a handshake the time that an idle session has. */
   override _upgrade(socket: Socket, callback: Parameters<SMTPServer['_upgrade']>[1]): void {
-    const client = this.#proxied.get(socket) ?? socket.remoteAddress ?? '';
-    super._upgrade.call(this.#serverFor(client), socket, callback);
+    const place = this.#places.get(socket);
+    const timer = setTimeout(() => this._pendingSockets.get(socket)?.destroy(), HANDSHAKE_MS).unref();
+    super._upgrade.call(this.#serverFor(place?.address ?? ''), socket, (error, secure) => {
+      clearTimeout(timer);
+      if (secure !== undefined && place !== undefined) this.#places.set(secure, place);
+      callback(error, secure);
+    });
   }
 
   /** Itself, or its likeness for old clients. */
@@ -191,12 +201,10 @@ class RelayServer extends SMTPServer {
   }
 
   override connect(socket: Socket, socketOptions?: SMTPConnectionOptions | null): void {
-    const client = socketOptions?.remoteAddress ?? socket.remoteAddress ?? '';
+    const client = socketOptions?.remoteAddress ?? '';
     // A balancer that speaks for itself asks how we are.
     const isAdmitted = this.#networks.has(client) || this.#balancers.has(client);
     if (!isAdmitted) return this.#refuse(socket, 'foreign-network', client);
-    const over = this.#limits.enterFrom(client);
-    if (over !== undefined) return void this.#turnAway(socket, over, client);
     const connection = new ClientConnection(
       this.#serverFor(client),
       socket,
@@ -204,7 +212,7 @@ class RelayServer extends SMTPServer {
       this.#context,
     );
     this.connections.add(connection);
-    this.clients.set(connection, client);
+    this.clients.set(connection, this.#places.get(socket));
     connection.init();
   }
 

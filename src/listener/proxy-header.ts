@@ -47,7 +47,7 @@ function textHeader(octets: Buffer): ProxyHeader | ProxyFault | undefined {
   const [, family, source = '', destination = '', ...ports] = TEXT.exec(text) ?? [];
   const isAddress = family === '4' ? isIPv4 : isIPv6;
   const isWhole = [source, destination].every(isAddress) && ports.every((port) => Number(port) <= 65_535);
-  return isWhole ? { client: source.toLowerCase(), length } : 'malformed-proxy-header';
+  return isWhole ? { client: family === '4' ? source : ipv6Text(source), length } : 'malformed-proxy-header';
 }
 
 const TEXT = /^TCP([46]) ([0-9A-Fa-f:.]+) ([0-9A-Fa-f:.]+) (0|[1-9][0-9]{0,4}) (0|[1-9][0-9]{0,4})$/;
@@ -73,14 +73,25 @@ function clientOf(family: number, rest: Buffer, length: number): ProxyHeader | P
         ? 'malformed-proxy-header'
         : { client: [...rest.subarray(0, 4)].join('.'), length };
     case 0x21:
-      return rest.length < 36 ? 'malformed-proxy-header' : { client: ipv6Text(rest.subarray(0, 16)), length };
+      return rest.length < 36
+        ? 'malformed-proxy-header'
+        : { client: ipv6Text(groupsOf(rest.subarray(0, 16))), length };
     default:
       return { client: undefined, length };
   }
 }
 
-/** As the URL standard writes it, which is RFC 5952's form. */
-function ipv6Text(octets: Buffer): string {
-  const groups = Array.from({ length: 8 }, (_, at) => octets.readUInt16BE(at * 2).toString(16));
-  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+function groupsOf(octets: Buffer): string {
+  return Array.from({ length: 8 }, (_, at) => octets.readUInt16BE(at * 2).toString(16)).join(':');
+}
+
+/** As the URL standard writes it, which is RFC 5952's form; an IPv4 address that was mapped (RFC 4291 §2.5.5.2) as such. */
+function ipv6Text(address: string): string {
+  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, ...mapped] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(text) ?? [];
+  if (mapped.length === 0) return text;
+  return mapped
+    .map((group) => parseInt(group, 16))
+    .map((word) => `${word >> 8}.${word & 0xff}`)
+    .join('.');
 }

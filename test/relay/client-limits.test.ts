@@ -2,7 +2,10 @@
  * Limits that keep one client from hurting the others.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
 import { after, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 
 import { RelayTestBed, accepted } from '../support/relay-test-bed.ts';
 import { SmtpDialog } from '../support/smtp-dialog.ts';
@@ -99,4 +102,49 @@ test('keeps a flight of recipients together where they are counted', LIMIT, asyn
     asked,
     names.map((name) => `RCPT TO:<${name}>`),
   );
+});
+
+/** Comes as often as it takes to be let in. */
+async function letIn(bed: RelayTestBed): Promise<SmtpDialog> {
+  for (;;) {
+    const client = await SmtpDialog.openSilently(bed.relay.port());
+    if ((await client.reply()).code === 220) return client;
+    client.close();
+  }
+}
+
+for (const variable of ['SEALPOST_CLIENT_MAX', 'SEALPOST_CLIENT_MAX_PER_ADDRESS'])
+  test(`takes the next client when one that said STARTTLS has left (${variable})`, LIMIT, async () => {
+    const bed = await bedWith({ [variable]: '1', SEALPOST_LISTEN_STARTTLS: 'on' });
+    {
+      using plain = await bed.client();
+      await accepted(plain, 'EHLO x', 'STARTTLS');
+      const secure = connectTls({ socket: plain.socket, rejectUnauthorized: false });
+      await once(secure, 'secureConnect');
+    }
+    {
+      using stalled = await letIn(bed);
+      await accepted(stalled, 'EHLO x', 'STARTTLS');
+    }
+    using _next = await letIn(bed);
+  });
+
+test('counts a client from before its TLS handshake on', LIMIT, async () => {
+  const bed = await bedWith({ SEALPOST_CLIENT_MAX_PER_ADDRESS: '1', SEALPOST_LISTEN_TLS: '127.0.0.1:0' });
+  const { port } = await bed.relay.event('listener.started', (line) => line['tls'] === true);
+  using _silent = await SmtpDialog.openSilently(Number(port));
+  using second = await SmtpDialog.openSilently(Number(port));
+  assert.match((await second.reply()).raw, /^421 4\.3\.2 This address/);
+});
+
+test('cuts a client that floods it with commands and reads no reply', LIMIT, async () => {
+  const bed = await bedWith({ SEALPOST_LOG_LEVEL: 'debug' });
+  const socket = connectPlain({ host: '127.0.0.1', port: bed.relay.port() });
+  await once(socket, 'connect');
+  socket.on('error', () => undefined).pause();
+  socket.write('NOOP\r\n'.repeat(1_000_000));
+  const { sid } = await bed.relay.event('session.cut', (line) => line['reason'] === 'idle-commands');
+  await bed.relay.event('session.closed', (line) => line['sid'] === sid);
+  assert.equal(bed.relay.log.filter(({ event }) => event === 'session.cut').length, 1);
+  socket.destroy();
 });

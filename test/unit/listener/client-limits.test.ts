@@ -43,6 +43,12 @@ test('has another limit for loopback, whose programs share an address', () => {
   assert.notEqual(one.enterFrom('127.0.0.1'), undefined);
 });
 
+test('counts an IPv4 address as one, whichever way a socket says it', () => {
+  const one = limits({ clientsOfOne: { remote: 1, loopback: Infinity } });
+  assert.equal(one.enterFrom('::ffff:192.0.2.1'), undefined);
+  assert.equal(one.enterFrom('192.0.2.1')?.limit, 'clients-of-one-address');
+});
+
 test('counts messages and recipients apart, and tells how long to wait', async () => {
   const few = limits({
     messages: { remote: 2, loopback: Infinity },

@@ -8,11 +8,13 @@ import { proxyV2 } from '../../support/proxy-header.ts';
 
 const text = (line: string): Buffer => Buffer.from(line, 'latin1');
 const V4 = Buffer.from([192, 0, 2, 7, 198, 51, 100, 1, 0xd9, 0x03, 0, 25]);
+const MAPPED = Buffer.from(`${'00'.repeat(10)}ffffc0000207${'00'.repeat(10)}ffffc6336401d9030019`, 'hex');
 const V6 = Buffer.from(`20010db8${'00'.repeat(11)}0720010db8${'00'.repeat(11)}01d9030019`, 'hex');
 
 for (const [line, client] of [
   ['PROXY TCP4 192.0.2.7 198.51.100.1 55555 25\r\n', '192.0.2.7'],
   ['PROXY TCP6 2001:DB8::7 2001:db8::1 55555 25\r\n', '2001:db8::7'],
+  ['PROXY TCP6 ::ffff:192.0.2.7 ::ffff:198.51.100.1 55555 25\r\n', '192.0.2.7'],
   ['PROXY UNKNOWN\r\n', undefined],
   ['PROXY UNKNOWN ff:f::1 ffff::2 1 2\r\n', undefined],
 ] as const) {
@@ -53,6 +55,8 @@ test('reads binary headers over IPv4 and IPv6, with more behind the addresses', 
   assert.deepEqual(readProxyHeader(four), { client: '192.0.2.7', length: four.length });
   const six = proxyV2({ family: 0x21, rest: Buffer.concat([V6, tlv]) });
   assert.deepEqual(readProxyHeader(six), { client: '2001:db8::7', length: six.length });
+  const mapped = proxyV2({ family: 0x21, rest: MAPPED });
+  assert.deepEqual(readProxyHeader(mapped), { client: '192.0.2.7', length: mapped.length });
 });
 
 test('names no client where the balancer speaks for itself, or for none with an IP address', () => {
