@@ -23,7 +23,7 @@ export interface Depth {
 /** Several events in one go, and still at once for an eye. */
 const GATHER_MS = 200;
 /** How often the depth is measured, and a silent connection is used. */
-const PULSE_MS = 5_000;
+const PULSE_MS = 2_000;
 const MOST_READERS = 20;
 
 export class StatusStream {
