@@ -45,7 +45,7 @@ export const LIMIT_VARIABLES = {
     {
       form: 'octets a second',
       meaning:
-        'A client that sends its message more slowly, in the mean over a minute or more that the relay waited for it, is cut off with 421 4.4.2.',
+        'A client that sends its message more slowly, in the mean over five minutes or more that the relay waited for it, is cut off with 421 4.4.2.',
     },
     (variable) => variable.asCount(0),
   ),

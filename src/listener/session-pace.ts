@@ -15,8 +15,8 @@ export interface PaceOptions {
 /** A line is dripped too; RFC 5321 §4.5.3.2.7 gives a client five minutes for its next command. */
 const COMMAND_MS = 300_000;
 
-/** Before that the rate says little. */
-const PROBATION_S = 60;
+/** Before that the rate says little: a device may say the header and then scan page after page. */
+const PROBATION_S = 300;
 
 /** Commands since the last message that was delivered: NOOP for ever is no mail, nor are names for ever. */
 const IDLE_COMMANDS = 1_000;
