@@ -144,8 +144,9 @@ function lostSentence({ phase, reason }: Failure & { kind: 'lost' }): string {
 }
 
 function spoolSentence({ reason, mayBeDelivered }: Failure & { kind: 'spool' }): string {
-  const doubt = mayBeDelivered === true ? '; it may have been delivered already, or may still be' : '';
-  return `The message could not be kept in the spool (${reason})${doubt}.`;
+  if (mayBeDelivered === true)
+    return `The message could not be kept in the spool (${reason}); it may have been delivered already, or may still be.`;
+  return `The message could not be kept in the spool (${reason}).`;
 }
 
 /** TLS 1.3 lets a server say so only after the handshake, whatever is under way by then (RFC 8446 §4.4.2.4). */
