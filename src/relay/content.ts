@@ -13,6 +13,7 @@ import type { Reply } from '../protocol/reply.ts';
 import type { Body } from '../upstream/body.ts';
 import { HeaderBlock } from './header-block.ts';
 import type { MemoryShare } from './memory-budget.ts';
+import { contentPassed } from './young-garbage.ts';
 
 /** What to do with a CR or LF that stands alone: make it CRLF, or refuse the message. */
 export type LineEndingRule = 'normalise' | 'strict';
@@ -53,6 +54,7 @@ export class Content {
     const pieces: Buffer[] = [];
     for (const octets of received) {
       this.octets += octets.length;
+      contentPassed(octets.length);
       this.#lineEndings.write(octets, (piece) => pieces.push(piece));
     }
     const { maxOctets } = this.#rules;

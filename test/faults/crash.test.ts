@@ -9,7 +9,7 @@ import { crashRun, type CrashResult } from '../../scripts/adversity/crash-run.ts
 const LIMIT = { timeout: 180_000 };
 
 const [cutThrough, spooled] = await Promise.all([
-  crashRun({ kills: 3, relays: 1, clients: 4, spool: 'off' }),
+  crashRun({ kills: 6, relays: 1, clients: 4, spool: 'off' }),
   crashRun({ kills: 5, relays: 2, clients: 4, spool: 'file' }),
 ]);
 

@@ -84,7 +84,9 @@ test('bounds what it keeps for a client that never reads its replies', LIMIT, as
   const hello = 'EHLO client.test\r\n'.repeat(1_000);
   for (let count = 0; count < 400; count += 1) client.socket.write(hello);
   await standstill(client);
-  assert.ok(client.socket.writableLength > 0, 'the client is held back');
+  // So much talk without a message ends the session, too, when the relay next looks after its sessions.
+  const isCut = relay.log.some(({ event }) => event === 'session.cut');
+  assert.ok(client.socket.writableLength > 0 || isCut, 'the client is held back');
   assert.ok((await relay.residentOctets()) - before < GROWTH_OCTETS);
   client.close();
   using next = await warm(relay);

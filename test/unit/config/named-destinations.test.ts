@@ -113,7 +113,7 @@ test('lets it be a provider, with endpoints, refusals and limits for it alone', 
   assert.ok(one?.place.kind === 'host' && one.credentials?.kind === 'token');
   assert.deepEqual(one.place.endpoints, [{ tls: 'starttls', port: 587 }]);
   assert.match(one.credentials.account.endpoints.deviceUrl ?? '', /organizations\/oauth2\/v2.0\/devicecode$/);
-  assert.deepEqual(one.caps, { max: 3, maxAgeMs: 600_000 });
+  assert.deepEqual(one.caps, { max: 3, maxAgeMs: 600_000, messagesPerMinute: 30 });
   assert.ok((one.hints?.length ?? 0) > 0);
   const [unnamed] = settings.destinations;
   assert.deepEqual([unnamed?.caps, unnamed?.hints, settings.hopLimits.max > 3], [undefined, undefined, true]);

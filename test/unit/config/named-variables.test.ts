@@ -12,9 +12,11 @@ import { VARIABLES } from '../../../src/config/table.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const NAMED = 'SEALPOST_UPSTREAM_NAME';
 
-/** What Kubernetes injects, and beginnings that stand for many. */
+/** What Kubernetes injects, what the compose file asks of its own reader, and beginnings that stand for many. */
 const NO_VARIABLES = new Set([
   'SEALPOST_SERVICE',
+  'SEALPOST_IMAGE',
+  'SEALPOST_PASSWORD_FILE',
   'SEALPOST_PORT',
   'SEALPOST',
   'SEALPOST_OAUTH',
