@@ -2,12 +2,12 @@
  * The admin listener: pages over HTTP at a port or at a socket of the file system, or over HTTPS with a certificate of the
  * operator's.
  *
- * Guarantees: a page loads nothing from another host, runs no script but ours, and stands in no frame; who may ask is said
- * in admin-access.ts.
+ * Guarantees: a page loads nothing from another host, runs no script but ours, and stands in no frame; those who ask take no
+ * more than so many of the connections that mail needs too; who may ask is said in admin-access.ts.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 import { describeError } from '../log/describe-error.ts';
@@ -40,26 +40,32 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
+/** Far more than look; each takes a file descriptor, of which clients and upstreams need theirs. */
+const MOST_CONNECTIONS = 100;
+/** For what is to be said before there is an answer. */
+const PATIENCE_MS = 10_000;
+
 export class AdminListener {
   readonly #server: Server;
-  readonly #place: AdminPlace;
-  readonly #access: AdminAccess;
+  #place: AdminPlace;
+  #access: AdminAccess;
   readonly #pages: Pages;
   readonly #log: Log;
 
   constructor(place: AdminPlace, pages: Pages, log: Log) {
-    const address = 'path' in place ? { host: 'localhost' } : place;
-    const { host, token, identity }: Omit<AdminAddress, 'port'> = address;
     this.#place = place;
-    this.#access = new AdminAccess(host, { token, cert: identity?.cert });
+    this.#access = accessTo(place);
     this.#pages = pages;
     this.#log = log;
     const answer = (request: IncomingMessage, response: ServerResponse): void =>
       void this.#answer(request, response);
+    const tls = tlsOptionsOf(place);
+    const patience = { headersTimeout: PATIENCE_MS, requestTimeout: PATIENCE_MS };
     this.#server =
-      identity === undefined
-        ? createServer(answer)
-        : createTlsServer({ ...identity, minVersion: 'TLSv1.2' }, answer);
+      tls === undefined
+        ? createServer(patience, answer)
+        : createTlsServer({ ...patience, ...tls, handshakeTimeout: PATIENCE_MS }, answer);
+    this.#server.maxConnections = MOST_CONNECTIONS;
   }
 
   /** @throws {Error} with `code`, when the place cannot be had */
@@ -71,6 +77,20 @@ export class AdminListener {
     await listening;
     const bound = this.#server.address();
     this.#log.emit('admin.started', { host, port: portOf(bound) ?? port });
+  }
+
+  /**
+   * Certificate and token of this place count from now on. With another token whoever reads on has to say it.
+   *
+   * @param place where it listens already
+   */
+  renew(place: AdminPlace): void {
+    const [before, now] = [tokenOf(this.#place), tokenOf(place)];
+    this.#place = place;
+    this.#access = accessTo(place);
+    const tls = tlsOptionsOf(place);
+    if (tls !== undefined && this.#server instanceof TlsServer) this.#server.setSecureContext(tls);
+    if (before?.reveal() !== now?.reveal()) this.#server.closeAllConnections();
   }
 
   /** Ends at once: nobody loses anything by it. */
@@ -85,9 +105,10 @@ export class AdminListener {
       return jsonPage(500, { error: 'see the log' });
     });
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-    if (typeof page === 'function') return page(response);
+    if (typeof page === 'function') return request.method === 'HEAD' ? void response.end() : page(response);
     if (page.status === 401)
       response.setHeader('www-authenticate', 'Basic realm="Sealpost", charset="UTF-8"');
+    if (page.status === 405) response.setHeader('allow', 'GET, HEAD');
     response.writeHead(page.status, { 'content-type': page.contentType });
     response.end(page.text);
   }
@@ -95,13 +116,28 @@ export class AdminListener {
   async #judge({ method, url = '', headers }: IncomingMessage): Promise<Page | Stream> {
     if (!this.#access.isOwnName(headers.host)) return jsonPage(421, { error: 'not a name of this listener' });
     if (method !== 'GET' && method !== 'HEAD') return jsonPage(405, { error: 'GET only' });
-    if (!this.#access.mayAsk(url, headers))
+    const [path = ''] = url.split('?', 1);
+    if (!this.#access.mayAsk(path, headers))
       return jsonPage(401, { error: 'say the token in SEALPOST_ADMIN_TOKEN, as the password' });
-    const make = this.#pages.get(url);
+    const make = this.#pages.get(path);
     if (make === undefined)
       return jsonPage(404, { error: `there are ${[...this.#pages.keys()].join(', ')}` });
     return make();
   }
+}
+
+function accessTo(place: AdminPlace): AdminAccess {
+  if ('path' in place) return new AdminAccess('localhost', {});
+  return new AdminAccess(place.host, { token: place.token, cert: place.identity?.cert });
+}
+
+function tokenOf(place: AdminPlace): Secret | undefined {
+  return 'path' in place ? undefined : place.token;
+}
+
+function tlsOptionsOf(place: AdminPlace): ServerOptions | undefined {
+  if ('path' in place || place.identity === undefined) return undefined;
+  return { ...place.identity, minVersion: 'TLSv1.2' };
 }
 
 function portOf(address: AddressInfo | string | null): number | undefined {

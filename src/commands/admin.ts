@@ -1,7 +1,7 @@
 /**
  * Where a relay tells of itself: at the admin listener, and at a socket that `sealpost health` asks at.
  */
-import { AdminListener } from '../admin/admin-listener.ts';
+import { AdminListener, type AdminPlace } from '../admin/admin-listener.ts';
 import { healthPages } from '../admin/health-pages.ts';
 import type { Page, Pages } from '../admin/page.ts';
 import { statusPages } from '../admin/status/status-pages.ts';
@@ -44,6 +44,12 @@ export class Admin {
     return EXIT.unavailable;
   }
 
+  /** What is told to whom is that of new settings from now on. */
+  renew(settings: Settings): void {
+    const place = placeIn(settings);
+    if (place !== undefined) this.#listener?.renew(place);
+  }
+
   stop(): void {
     this.#listener?.stop();
     this.#socket?.stop();
@@ -56,11 +62,16 @@ function listenerOf(
   relay: Relaying,
   log: ObservedLog,
 ): AdminListener | undefined {
-  const { adminListen, adminToken: token, listenIdentity } = settings;
-  if (adminListen === undefined) return undefined;
+  const place = placeIn(settings);
+  if (place === undefined) return undefined;
   const pages = new Map([...health, ...metricsPages(relay, log), ...statusOf(settings, relay, log)]);
+  return new AdminListener(place, pages, log);
+}
+
+function placeIn({ adminListen, adminToken: token, listenIdentity }: Settings): AdminPlace | undefined {
+  if (adminListen === undefined) return undefined;
   const identity = isOnLoopback(adminListen.host) ? undefined : listenIdentity;
-  return new AdminListener({ ...adminListen, token, identity }, pages, log);
+  return { ...adminListen, token, identity };
 }
 
 function metricsPages(relay: Relaying, log: ObservedLog): Pages {

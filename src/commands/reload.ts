@@ -8,9 +8,16 @@ import type { Problem } from '../config/environment.ts';
 import { loadSettings } from '../config/settings.ts';
 import type { Log } from '../log/log.ts';
 import { describeError } from '../log/describe-error.ts';
+import type { Admin } from './admin.ts';
 import { loopsOf } from './mail-loops.ts';
 import type { Relaying } from './relay.ts';
 import type { SupervisorLine } from './supervisor-line.ts';
+
+/** Those that new settings are for. */
+export interface Reloadable {
+  readonly relay: Relaying;
+  readonly admin: Admin;
+}
 
 export interface Reloads {
   /** What was asked for up to now, and what will be, is done from now on. */
@@ -20,14 +27,14 @@ export interface Reloads {
 }
 
 /** Catches the signal from now on: it would end the process. */
-export function reloadOnHangup(relay: Relaying, log: Log, supervisor: SupervisorLine): Reloads {
+export function reloadOnHangup(running: Reloadable, log: Log, supervisor: SupervisorLine): Reloads {
   const begun = Promise.withResolvers<void>();
   let last = begun.promise;
   let isWaiting = false;
   let isOver = false;
   const next = async (): Promise<void> => {
     isWaiting = false; // what is signalled from here on may be about files that were read already
-    if (!isOver) await reload(relay, log, supervisor);
+    if (!isOver) await reload(running, log, supervisor);
   };
   process.on('SIGHUP', () => {
     if (!isWaiting) last = last.then(next);
@@ -36,15 +43,15 @@ export function reloadOnHangup(relay: Relaying, log: Log, supervisor: Supervisor
   return { begin: begun.resolve, end: () => (isOver = true) };
 }
 
-async function reload(relay: Relaying, log: Log, supervisor: SupervisorLine): Promise<void> {
+async function reload(running: Reloadable, log: Log, supervisor: SupervisorLine): Promise<void> {
   supervisor.reloading();
-  const isTaken = await isReloaded(relay, log);
+  const isTaken = await isReloaded(running, log);
   supervisor.ready(isTaken ? undefined : 'the new configuration is refused, see the log; the old one counts');
 }
 
-async function isReloaded(relay: Relaying, log: Log): Promise<boolean> {
+async function isReloaded(running: Reloadable, log: Log): Promise<boolean> {
   try {
-    const problems = await problemsOrTaken(relay, log);
+    const problems = await problemsOrTaken(running, log);
     for (const { variable, text } of problems) log.emit('config.refused', { variable, text });
     return problems.length === 0;
   } catch (error) {
@@ -54,7 +61,7 @@ async function isReloaded(relay: Relaying, log: Log): Promise<boolean> {
 }
 
 /** @returns why the new configuration was not taken; none when it was */
-async function problemsOrTaken(relay: Relaying, log: Log): Promise<readonly Problem[]> {
+async function problemsOrTaken({ relay, admin }: Reloadable, log: Log): Promise<readonly Problem[]> {
   const loaded = loadSettings();
   if ('problems' in loaded) return loaded.problems;
   const { settings } = loaded;
@@ -63,6 +70,7 @@ async function problemsOrTaken(relay: Relaying, log: Log): Promise<readonly Prob
   const prepared = await relay.prepare(settings);
   if ('problems' in prepared) return prepared.problems;
   await prepared.take();
+  admin.renew(settings);
   log.emit('config.reloaded', { settings: settings.shown });
   for (const { variable, text } of settings.warnings) log.emit('config.warned', { variable, text });
   return [];

@@ -53,7 +53,7 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
   // Before anybody can know that it listens.
   const stopSignal = untilToldToStop();
   const supervisor = new SupervisorLine(supervisorIn(), log);
-  const reloads = reloadOnHangup(relay, log, supervisor);
+  const reloads = reloadOnHangup({ relay, admin }, log, supervisor);
   const failure = (await relay.start()) ?? (await admin.start());
   if (failure !== undefined) {
     relay.kill();
