@@ -106,7 +106,7 @@ export class Relay implements Relaying {
       this.#upstreams.routes.fallback,
       ...this.#upstreams.named,
     ];
-    const spool = storage && spoolOf(storage, settings, { pool, log, limits, routes: spoolRoutes });
+    const spool = storage && spoolOf(storage, settings, { pool, log, routes: spoolRoutes });
     const { trace } = settings;
     const addresses = new AddressPolicy(settings);
     const heads = { hostname, trace, addresses };

@@ -20,10 +20,6 @@ import type { SpoolStore } from '../spool/spool-store.ts';
 import { Spool } from '../spool/spool.ts';
 import { SqliteStore } from '../spool/sqlite-store.ts';
 import type { TrustOptions } from '../tls/trust.ts';
-import type { HopLimits } from '../upstream/habits.ts';
-
-/** At once: what was kept has time. */
-const MAX_ATTEMPTS = 10;
 
 /** Where messages lie, and where drafts do. */
 export interface SpoolStorage {
@@ -72,14 +68,13 @@ function draftParent({ spool, stateDirectory }: Settings): string {
   return spool.kind === 'directory' ? spool.directory : stateDirectory;
 }
 
-/** @param around what it shares with the clients; they go first: it has no more than a quarter of the hops */
+/** @param around what it shares with the clients */
 export function spoolOf(
   storage: SpoolStorage,
   { hostname, requireTls, spoolExpiryMs: expiryMs }: Settings,
-  { limits, ...around }: Pick<RunnerSurroundings, 'pool' | 'log' | 'routes'> & { readonly limits: HopLimits },
+  around: Pick<RunnerSurroundings, 'pool' | 'log' | 'routes'>,
 ): Spool {
-  const maxAttempts = Math.max(1, Math.min(MAX_ATTEMPTS, Math.floor(limits.max / 4)));
-  return new Spool({ ...storage, ...around, hostname, requireTls, expiryMs, maxAttempts, replyTo });
+  return new Spool({ ...storage, ...around, hostname, requireTls, expiryMs, replyTo });
 }
 
 /** What waits in the spool can wait for TLS too. */

@@ -58,7 +58,8 @@ export async function attempt(around: AttemptSurroundings, order: AttemptOrder):
   const { targets, message, signal } = order;
   const { pool, log, requireTls } = around;
   const notes = new Notes(around, waitingRecipients(message));
-  const wanted = { argument: message.sender, requireTls, targets, signal, isReportedByUs: true };
+  const ours = { isReportedByUs: true, isBackground: true };
+  const wanted = { argument: message.sender, requireTls, targets, signal, ...ours };
   try {
     const envelope = await Envelope.begin(pool, log, wanted);
     try {

@@ -32,4 +32,5 @@ export const SPOOL_SCHEMA: readonly string[] = [
   );
   ALTER TABLE sealpost.contents ALTER COLUMN octets SET STORAGE EXTERNAL;
   `,
+  `CREATE INDEX waiting ON sealpost.messages (coalesce(route, ''), next_attempt_at);`,
 ];

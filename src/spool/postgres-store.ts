@@ -14,12 +14,13 @@ import { RelayError } from '../protocol/failure.ts';
 import { isCommitInDoubt, whenBack } from './commit-doubt.ts';
 import { Fields, messageOf, rowOf, unreadable, unreadableAmong } from './message-row.ts';
 import { SPOOL_PART, SPOOL_SCHEMA } from './postgres-schema.ts';
-import type { RouteName } from './route-health.ts';
+import { nameOf, routeOf, type RouteName } from './route-health.ts';
 import { inDoubt, spoolError } from './spool-error.ts';
 import {
   CLAIM_MS,
   UNREADABLE_MS,
   type Claim,
+  type ClaimOrder,
   type Entry,
   type QueuedMessage,
   type SpoolLimits,
@@ -36,10 +37,20 @@ const CLAIM_END = `clock_timestamp() + interval '${CLAIM_MS} milliseconds'`;
 
 const IS_CLAIMED = '(claimed_until IS NOT NULL AND claimed_until >= clock_timestamp())';
 
-/** What waits for an upstream that pauses ($1) is due when it expires, or when the operator says so. */
-const DUE_AT = `
-  CASE WHEN next_attempt_at > 0 AND coalesce(route, '') = ANY ($1::text[])
-  THEN expires_at ELSE next_attempt_at END`;
+/** What waits for an upstream that pauses ($3) is due when it expires, or when the operator says so (0). */
+const IS_DUE = `
+  (coalesce(route, '') = $1 AND next_attempt_at <= ${NOW}
+    AND (NOT $3::boolean OR next_attempt_at = 0 OR expires_at <= ${NOW}))`;
+
+/** One look at the index for each. */
+const ROUTES = `
+  WITH RECURSIVE found (name) AS (
+    SELECT min(coalesce(route, '')) FROM sealpost.messages
+    UNION ALL
+    SELECT (SELECT min(coalesce(route, '')) FROM sealpost.messages WHERE coalesce(route, '') > name) FROM found
+    WHERE name IS NOT NULL
+  )
+  SELECT name FROM found WHERE name IS NOT NULL`;
 
 const COLUMNS = [
   'id',
@@ -67,7 +78,7 @@ const CLAIM_NEW = `UPDATE sealpost.messages SET claim = $2, claimed_until = ${CL
 const CLAIM = `
   WITH due AS (
     SELECT id, claim FROM sealpost.messages
-    WHERE ${DUE_AT} <= ${NOW} AND NOT ${IS_CLAIMED}
+    WHERE ${IS_DUE} AND NOT ${IS_CLAIMED}
     ORDER BY next_attempt_at LIMIT $2
     FOR UPDATE SKIP LOCKED
   )
@@ -117,8 +128,13 @@ export class PostgresStore implements SpoolStore {
     }
   }
 
-  async claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]> {
-    const { rows } = await this.#query(CLAIM, [namesOf(paused), limit]);
+  async routes(): Promise<readonly RouteName[]> {
+    const { rows } = await this.#query(ROUTES);
+    return rows.map((row) => routeOf(new Fields(row).text('name')));
+  }
+
+  async claim({ route, limit, isPaused = false }: ClaimOrder): Promise<readonly Claim[]> {
+    const { rows } = await this.#query(CLAIM, [nameOf(route), limit, isPaused]);
     const broken = unreadableAmong(rows);
     if (broken.length === 0)
       return rows.map(claimOf).toSorted((a, b) => a.message.nextAttemptAt - b.message.nextAttemptAt);
@@ -226,8 +242,8 @@ export class PostgresStore implements SpoolStore {
   async hopIsBack(route: RouteName): Promise<void> {
     await this.#query(
       `UPDATE sealpost.messages SET next_attempt_at = ${NOW}, is_hopless = 0
-       WHERE is_hopless = 1 AND route IS NOT DISTINCT FROM $1`,
-      [route ?? null],
+       WHERE is_hopless = 1 AND coalesce(route, '') = $1`,
+      [nameOf(route)],
     );
   }
 
@@ -335,11 +351,6 @@ function claimOf(row: unknown): Claim {
     message: fields.flag('is_unsettled') ? suspected(message) : message,
     token: fields.text('claim'),
   };
-}
-
-/** '' is the upstream without a name. */
-function namesOf(paused: readonly RouteName[]): readonly string[] {
-  return paused.map((route) => route ?? '');
 }
 
 function queuedOf(row: unknown): QueuedMessage {

@@ -7,6 +7,15 @@
 /** The name of an upstream; undefined for the one that needs none. */
 export type RouteName = string | undefined;
 
+/** As stores and their indexes have it. */
+export function nameOf(route: RouteName): string {
+  return route ?? '';
+}
+
+export function routeOf(name: string): RouteName {
+  return name === '' ? undefined : name;
+}
+
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 300_000;
 
@@ -30,8 +39,8 @@ export class RouteHealth {
   /** There was no hop. Attempts that failed side by side count once. */
   failed(route: RouteName): void {
     this.#alive.delete(route);
-    const { failures, until } = this.#pauses.get(route) ?? { failures: 0, until: -Infinity };
-    if (until > this.#now()) return;
+    if (this.isPaused(route)) return;
+    const { failures } = this.#pauses.get(route) ?? { failures: 0 };
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 20));
     this.#pauses.set(route, { failures: failures + 1, until: this.#now() + pauseMs });
   }
@@ -44,9 +53,10 @@ export class RouteHealth {
     return true;
   }
 
-  /** Those to leave alone now. */
-  get paused(): readonly RouteName[] {
-    return [...this.#pauses].filter(([, { until }]) => until > this.#now()).map(([route]) => route);
+  /** Whether it is to be left alone now. */
+  isPaused(route: RouteName): boolean {
+    const { until } = this.#pauses.get(route) ?? { until: -Infinity };
+    return until > this.#now();
   }
 
   /** Until the first of them may be tried again, milliseconds. */

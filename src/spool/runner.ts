@@ -2,8 +2,9 @@
  * Delivers what the spool holds, by and by.
  *
  * Guarantees: a message is worked on by whoever has claimed it, and by nobody else; what becomes of it is written down, or
- * it comes back when the claim has ended. Few attempts run at once, so that clients find hops; an upstream without a hop is
- * asked for a few messages at growing intervals, and not for each of those that wait.
+ * it comes back when the claim has ended. Few attempts run at once towards each upstream, so that clients find hops, and
+ * none keeps another waiting; one without a hop is asked for a few messages at growing intervals, and not for each of those
+ * that wait.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -36,9 +37,13 @@ export interface RunnerSurroundings extends AttemptSurroundings {
   readonly hostname: string;
   /** How long a message is tried, milliseconds. */
   readonly expiryMs: number;
-  /** Attempts at once. */
-  readonly maxAttempts: number;
 }
+
+/** At once, towards one upstream: what was kept has time. */
+const MAX_ATTEMPTS = 10;
+
+/** Clients go first: attempts have one of so many hops. */
+const HOPS_FOR_ONE = 4;
 
 /** Others change the spool too: relays that share it, and the operator. */
 const LOOK_MS = 5_000;
@@ -49,7 +54,8 @@ export class Runner {
   readonly claims: Claims;
   readonly #around: RunnerSurroundings;
   readonly #health = new RouteHealth();
-  readonly #working = new Set<Promise<void>>();
+  /** What each attempt under way is for. */
+  readonly #working = new Map<Promise<void>, RouteName>();
   readonly #stopping = new AbortController();
   #sweeping: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
@@ -77,7 +83,7 @@ export class Runner {
     this.#isOn = false;
     this.#stopping.abort();
     await this.#looking;
-    await Promise.all(this.#working);
+    await Promise.all(this.#working.keys());
     this.claims.letGo();
     clearInterval(this.#sweeping);
     clearTimeout(this.#next);
@@ -119,26 +125,37 @@ export class Runner {
 
   /** @returns when to look again, milliseconds */
   async #claimDue(): Promise<number> {
-    const { store, maxAttempts } = this.#around;
-    const free = maxAttempts - this.#working.size;
-    if (free <= 0) return LOOK_MS; // the end of an attempt wakes us
-    const { paused, restMs } = this.#health;
-    const claims = await store.claim(free, paused);
-    for (const claim of claims) this.#begin(claim);
-    if (claims.length === free) return LOOK_MS;
+    const { store } = this.#around;
+    for (const route of await store.routes()) await this.#claimFor(route);
     const dueAt = (await store.nextDueAt()) ?? Infinity;
-    return Math.max(0, Math.min(LOOK_MS, dueAt - Date.now(), restMs));
+    return Math.max(0, Math.min(LOOK_MS, dueAt - Date.now(), this.#health.restMs));
+  }
+
+  /** Where there is no place, the end of an attempt makes one, and wakes us. */
+  async #claimFor(route: RouteName): Promise<void> {
+    const underWay = [...this.#working.values()].filter((one) => one === route).length;
+    const limit = this.#placesFor(route) - underWay;
+    if (limit <= 0) return;
+    const isPaused = this.#health.isPaused(route);
+    for (const claim of await this.#around.store.claim({ route, limit, isPaused })) this.#begin(claim);
+  }
+
+  /** Attempts at once. */
+  #placesFor(route: RouteName): number {
+    const targets = this.#routeNamed(route)?.targets ?? [];
+    const share = Math.floor(this.#around.pool.connectionsTo(targets) / HOPS_FOR_ONE);
+    return Math.max(1, Math.min(MAX_ATTEMPTS, share));
   }
 
   #begin(claim: Claim): void {
-    const { id } = claim.message;
+    const { id, route } = claim.message;
     if (!this.claims.take(claim)) return;
     const work = this.#work(claim).finally(() => {
       this.claims.drop(id);
       this.#working.delete(work);
       this.wake();
     });
-    this.#working.add(work);
+    this.#working.set(work, route);
   }
 
   async #work({ message }: Claim): Promise<void> {
@@ -146,7 +163,7 @@ export class Runner {
       const tried = await this.#attempt(message);
       const after = afterAttempt(message, tried, Date.now());
       if (hadNoHop(tried)) this.#health.failed(message.route);
-      const mayWait = !this.#isOn || this.#routeOf(message) === undefined;
+      const mayWait = !this.#isOn || this.#routeNamed(message.route) === undefined;
       const isBegun = tried.hid !== undefined || after.failed.length > 0;
       if (mayWait && !isBegun) await this.#release(message, after);
       else await this.insist(async () => this.#writeDown(after, tried));
@@ -158,7 +175,7 @@ export class Runner {
 
   async #attempt(message: SpooledMessage): Promise<Attempt> {
     const { store, log } = this.#around;
-    const route = this.#routeOf(message);
+    const route = this.#routeNamed(message.route);
     if (route === undefined) {
       log.emit('spool.stranded', { tid: message.id, route: message.route ?? '' });
       return failedAttempt(this.#around, message, STRANDED);
@@ -177,8 +194,8 @@ export class Runner {
     }
   }
 
-  #routeOf(message: SpooledMessage): SpoolRoute | undefined {
-    return this.#around.routes().find(({ name }) => name === message.route);
+  #routeNamed(route: RouteName): SpoolRoute | undefined {
+    return this.#around.routes().find(({ name }) => name === route);
   }
 
   /** Not begun: it is as it was, but for what is known about it. Another relay may know the upstream that we do not. */

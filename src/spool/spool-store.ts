@@ -21,6 +21,13 @@ export interface Claim {
   readonly token: string;
 }
 
+export interface ClaimOrder {
+  readonly route: RouteName;
+  readonly limit: number;
+  /** Whether the upstream is left alone: then only for messages that expire, or that the operator wants tried. */
+  readonly isPaused?: boolean;
+}
+
 export interface QueuedMessage {
   readonly message: SpooledMessage;
   /** Whether somebody is delivering it now. */
@@ -58,14 +65,15 @@ export interface SpoolStore {
   add(entry: Entry): Promise<void>;
   /** As `add`, but nobody delivers it yet: it is claimed. @throws {RelayError} spool */
   hold(entry: Entry): Promise<Claim>;
+  /** The upstreams that there are messages for. */
+  routes(): Promise<readonly RouteName[]>;
   /**
-   * Claims messages whose time has come, the most overdue first; counts the attempt. One whose claim had ended unsettled
-   * comes with its waiting recipients marked: they may have it.
+   * Claims messages for an upstream whose time has come, the most overdue first; counts the attempt. One whose claim had
+   * ended unsettled comes with its waiting recipients marked: they may have it.
    *
-   * @param paused upstreams whose messages are left alone until they expire
    * @throws {RelayError} spool; also to tell of messages that cannot be read, once they are out of the way
    */
-  claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]>;
+  claim(order: ClaimOrder): Promise<readonly Claim[]>;
   /** Makes claims last for another `CLAIM_MS`, where nobody has taken the message meanwhile. @returns how many */
   renew(claims: readonly Claim[]): Promise<number>;
   /**

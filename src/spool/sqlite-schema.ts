@@ -3,7 +3,7 @@
  */
 import { CLAIM_MS } from './spool-store.ts';
 
-/** Whether a message may be claimed is read off the index `due` alone; how much there is, off `totals`. */
+/** Whether a message may be claimed is read off the index `waiting` alone; how much there is, off `totals`. */
 export const SCHEMA = `
   CREATE TABLE IF NOT EXISTS messages (
     id TEXT PRIMARY KEY,
@@ -21,7 +21,8 @@ export const SCHEMA = `
     claim TEXT,
     claimed_until INTEGER
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS due ON messages (next_attempt_at, expires_at, claimed_until, coalesce(route, ''));
+  CREATE INDEX IF NOT EXISTS due ON messages (next_attempt_at);
+  CREATE INDEX IF NOT EXISTS waiting ON messages (coalesce(route, ''), next_attempt_at, expires_at, claimed_until);
   CREATE INDEX IF NOT EXISTS hopless ON messages (coalesce(route, '')) WHERE is_hopless = 1;
   CREATE INDEX IF NOT EXISTS arrival ON messages (arrived_at, id);
   CREATE TABLE IF NOT EXISTS totals (one INTEGER PRIMARY KEY, messages INTEGER NOT NULL, octets INTEGER NOT NULL) STRICT;
@@ -46,10 +47,20 @@ export const UPDATE = `
     is_hopless = :is_hopless, is_delay_told = :is_delay_told, claim = NULL, claimed_until = NULL
   WHERE id = :id AND claim = :claim`;
 
+/** One look at the index for each. */
+export const ROUTES = `
+  WITH RECURSIVE found (name) AS (
+    SELECT min(coalesce(route, '')) FROM messages
+    UNION ALL
+    SELECT (SELECT min(coalesce(route, '')) FROM messages WHERE coalesce(route, '') > name) FROM found
+    WHERE name IS NOT NULL
+  )
+  SELECT name FROM found WHERE name IS NOT NULL`;
+
 /** What waits for an upstream that pauses is due when it expires, or when the operator says so (0). */
 export const IS_DUE = `
-  (next_attempt_at <= :now AND (next_attempt_at = 0 OR expires_at <= :now
-    OR coalesce(route, '') NOT IN (SELECT value FROM json_each(:paused))))`;
+  (coalesce(route, '') = :route AND next_attempt_at <= :now
+    AND (NOT :isPaused OR next_attempt_at = 0 OR expires_at <= :now))`;
 
 /** A claim that would last longer than any can is from before the clock was set back. */
 export const IS_FREE = `

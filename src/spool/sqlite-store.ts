@@ -15,12 +15,13 @@ import { syncDirectory } from '../state/atomic-file.ts';
 import { makeDirectory } from '../state/make-directory.ts';
 import { ContentFiles } from './content-files.ts';
 import { Fields, messageOf, rowOf, unreadable, unreadableAmong } from './message-row.ts';
-import type { RouteName } from './route-health.ts';
+import { nameOf, routeOf, type RouteName } from './route-health.ts';
 import { spoolError } from './spool-error.ts';
 import {
   CLAIM_MS,
   UNREADABLE_MS,
   type Claim,
+  type ClaimOrder,
   type Entry,
   type QueuedMessage,
   type SpoolLimits,
@@ -29,7 +30,7 @@ import {
 } from './spool-store.ts';
 import { suspected, type SpooledMessage } from './spooled-message.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
-import { INSERT, IS_DUE, IS_FREE, SCHEMA, UPDATE } from './sqlite-schema.ts';
+import { INSERT, IS_DUE, IS_FREE, ROUTES, SCHEMA, UPDATE } from './sqlite-schema.ts';
 
 /** A content file younger than this may belong to a message that is being added. */
 const ORPHAN_MS = 60_000;
@@ -87,14 +88,18 @@ export class SqliteStore implements SpoolStore {
     });
   }
 
-  async claim(limit: number, paused: readonly RouteName[]): Promise<readonly Claim[]> {
+  async routes(): Promise<readonly RouteName[]> {
+    return this.#all(ROUTES).map((row) => routeOf(new Fields(row).text('name')));
+  }
+
+  async claim({ route, limit, isPaused = false }: ClaimOrder): Promise<readonly Claim[]> {
     const { claims, broken } = await this.#database.write((database) => {
       const now = Date.now();
       const due = database
         .prepare(
           `SELECT * FROM messages WHERE ${IS_DUE} AND ${IS_FREE} ORDER BY next_attempt_at LIMIT :limit`,
         )
-        .all({ now, limit, paused: pausedList(paused) });
+        .all({ now, limit, route: nameOf(route), isPaused: Number(isPaused) });
       const none = unreadableAmong(due);
       for (const id of none) leaveAlone(database, id, now + UNREADABLE_MS);
       return { broken: none, claims: none.length > 0 ? [] : due.map((row) => claimOne(database, row, now)) };
@@ -165,7 +170,7 @@ export class SqliteStore implements SpoolStore {
             `UPDATE messages SET next_attempt_at = :now, is_hopless = 0 WHERE rowid IN (
                SELECT rowid FROM messages WHERE is_hopless = 1 AND coalesce(route, '') = :route LIMIT :batch)`,
           )
-          .run({ now: Date.now(), route: route ?? '', batch: BATCH });
+          .run({ now: Date.now(), route: nameOf(route), batch: BATCH });
         return Number(due.changes);
       });
     }
@@ -264,11 +269,6 @@ function claimOne(database: DatabaseSync, row: unknown, now: number): Claim {
     .prepare('UPDATE messages SET attempts = ?, recipients = ?, claim = ?, claimed_until = ? WHERE id = ?')
     .run(attempts, recipients, token, now + CLAIM_MS, id);
   return { message, token };
-}
-
-/** A JSON list, '' for the upstream without a name. */
-function pausedList(paused: readonly RouteName[]): string {
-  return JSON.stringify(paused.map((route) => route ?? ''));
 }
 
 function queuedOf(row: unknown): QueuedMessage {

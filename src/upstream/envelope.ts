@@ -29,6 +29,8 @@ export interface EnvelopeOrder {
   readonly argument: PathArgument;
   /** An upstream that has no DSN gets the message without it: whoever sends it reports to the sender himself. */
   readonly isReportedByUs?: boolean;
+  /** Whether no client waits for it. */
+  readonly isBackground?: boolean;
   readonly requireTls: RequireTlsRule;
   /** In order of preference. */
   readonly targets: readonly Target[];
@@ -171,8 +173,8 @@ function abandoned(): RelayError {
   return new RelayError({ kind: 'lost', phase: 'mail', reason: 'abandoned' });
 }
 
-function wantedFor({ requireTls, targets, argument, signal }: EnvelopeOrder): Wanted {
-  return { targets, extension: neededExtension(argument, requireTls), signal };
+function wantedFor({ requireTls, targets, argument, signal, isBackground }: EnvelopeOrder): Wanted {
+  return { targets, extension: neededExtension(argument, requireTls), signal, isBackground };
 }
 
 /** @throws {RelayError} what MAIL asks for and the upstream lacks */

@@ -96,6 +96,11 @@ export class HopSupply implements Demand {
     return this.#size + this.#leaving.size;
   }
 
+  /** Hops that there may be now. */
+  get connections(): number {
+    return Math.min(this.#habits.connections, this.#share.bound);
+  }
+
   /** Hops that there is use for. */
   get wanted(): number {
     return this.#leased.size + this.#waiting.length + this.#spare;
@@ -229,13 +234,8 @@ export class HopSupply implements Demand {
     return this.#openNow + this.#opening;
   }
 
-  /** Hops that there may be. */
-  get #connections(): number {
-    return Math.min(this.#habits.connections, this.#share.bound);
-  }
-
   get #hasRoom(): boolean {
-    return this.held < this.#connections;
+    return this.held < this.connections;
   }
 
   /** Hops to open though nobody waits; a failing upstream gets none beside the one that is to prove itself. */
@@ -344,7 +344,7 @@ export class HopSupply implements Demand {
 
   /** A hop that is free: for whoever waits, else it stays. */
   #settle(hop: PooledHop): void {
-    const isTooMany = this.#openNow >= this.#connections;
+    const isTooMany = this.#openNow >= this.connections;
     if (this.#closed !== undefined || this.#isWorn(hop) || isTooMany) return this.#leave(hop);
     if (this.#waiting.serve(hop)) return void this.#leased.add(hop);
     if (this.#isRetired) return this.#leave(hop);

@@ -70,6 +70,13 @@ export class HopPool {
     return offer;
   }
 
+  /** How many hops there may be now to the one of the targets that would serve. */
+  connectionsTo(targets: readonly Target[]): number {
+    const supplies = targets.map((target) => this.#supplyOf(target));
+    const serving = supplies.find((supply) => !supply.isSetAside) ?? supplies[0];
+    return serving?.connections ?? 0;
+  }
+
   /** Opens `limits.min` hops before anybody needs them, and keeps so many. */
   keepReady(target: Target): void {
     if (this.#closing.signal.aborted) return;

@@ -1,5 +1,5 @@
 /**
- * Those who wait for a hop, in the order in which they came.
+ * Those who wait for a hop, in the order in which they came; those whom no client waits for come behind all others.
  *
  * Guarantees: each hears exactly once: of a hop, of a failure, or that its time is up.
  */
@@ -14,6 +14,8 @@ export interface Need {
   readonly isFresh?: boolean | undefined;
   /** Whether health alone asks for it: then the log need not tell that it was opened. */
   readonly isProbe?: boolean | undefined;
+  /** Whether no client waits for it. */
+  readonly isBackground?: boolean | undefined;
   /** Aborts when nobody needs it any more. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,15 +68,17 @@ export class WaitingLine {
   }
 
   /**
-   * Gives a hop to whoever waits longest for such a one.
+   * Gives a hop to whoever waits longest for such a one, to a client if one does.
    *
    * @returns whether somebody took it
    */
   serve(hop: PooledHop): boolean {
-    const at = this.#line.findIndex(({ need }) => meets(hop, need));
-    const [waiting] = at < 0 ? [] : this.#line.splice(at, 1);
-    waiting?.resolve(hop);
-    return waiting !== undefined;
+    const fitting = this.#line.filter(({ need }) => meets(hop, need));
+    const next = fitting.find(({ need }) => need.isBackground !== true) ?? fitting[0];
+    if (next === undefined) return false;
+    this.#line.splice(this.#line.indexOf(next), 1);
+    next.resolve(hop);
+    return true;
   }
 
   /** A hop was opened: who needs what it lacks waits in vain. */

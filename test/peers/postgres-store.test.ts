@@ -43,7 +43,7 @@ function endClaims(database: string): void {
 }
 
 async function claimOne({ store }: StoreAndRoom): Promise<Claim> {
-  const [claim] = await store.claim(1, []);
+  const [claim] = await store.claim({ route: undefined, limit: 1 });
   assert.ok(claim);
   return claim;
 }
@@ -72,7 +72,7 @@ test('makes its tables once for relays that start at the same time', LIMIT, asyn
     measured.map(({ messages }) => messages),
     [0, 0, 0, 0, 0, 0],
   );
-  assert.equal(postgres.sql(database, 'SELECT part, version FROM sealpost.versions'), 'spool|1');
+  assert.equal(postgres.sql(database, 'SELECT part, version FROM sealpost.versions'), 'spool|2');
 });
 
 test('leaves the tables of a newer version alone', LIMIT, async () => {
@@ -100,8 +100,10 @@ test('gives each message to one of those who claim at once', LIMIT, async () => 
   const [first] = stocks;
   assert.ok(first);
   for (let n = 0; n < 12; n += 1) await add(first, `m${n}`, Buffer.from('x'));
-  const claimed = await Promise.all(stocks.map(async ({ store }) => store.claim(12, [])));
-  const rest = await first.store.claim(12, []); // of those that others had locked for a moment
+  const claimed = await Promise.all(
+    stocks.map(async ({ store }) => store.claim({ route: undefined, limit: 12 })),
+  );
+  const rest = await first.store.claim({ route: undefined, limit: 12 }); // of those that others had locked for a moment
   const ids = [...claimed, rest].flat().map(({ message }) => message.id);
   assert.equal(ids.length, 12);
   assert.equal(new Set(ids).size, 12);
@@ -115,7 +117,7 @@ test(
     await using second = stock(first.database);
     await add(first, 'm', Buffer.from('x'));
     const lost = await claimOne(first);
-    assert.deepEqual(await second.store.claim(1, []), []);
+    assert.deepEqual(await second.store.claim({ route: undefined, limit: 1 }), []);
     endClaims(first.database);
     const taken = await claimOne(second);
     assert.equal(taken.message.attempts, 2);
@@ -145,15 +147,17 @@ test('renews a claim that has ended, unless another has the message', LIMIT, asy
 test('tells of a message that it cannot read, and gives out the others as they were', LIMIT, async () => {
   await using at = stock();
   for (const id of ['bad', 'lost', 'good']) await add(at, id, Buffer.from('x'));
-  await at.store.claim(3, []);
+  await at.store.claim({ route: undefined, limit: 3 });
   endClaims(at.database);
   postgres.sql(
     at.database,
     `UPDATE sealpost.messages SET claim = NULL, claimed_until = NULL WHERE id = 'good';
      UPDATE sealpost.messages SET recipients = 'nonsense' WHERE id = 'bad'`,
   );
-  await assert.rejects(at.store.claim(3, []), { failure: { kind: 'spool', reason: 'unreadable bad' } });
-  const claims = await at.store.claim(3, []);
+  await assert.rejects(at.store.claim({ route: undefined, limit: 3 }), {
+    failure: { kind: 'spool', reason: 'unreadable bad' },
+  });
+  const claims = await at.store.claim({ route: undefined, limit: 3 });
   const marks = claims.map(({ message: { id, recipients, attempts } }) => [
     id,
     attempts,
@@ -184,7 +188,7 @@ test('writes down what became of a message together with the report on it', LIMI
 test('leaves messages of a paused upstream alone until they are due for other reasons', LIMIT, async () => {
   await using at = stock();
   await add(at, 'm', Buffer.from('x'));
-  assert.deepEqual(await at.store.claim(1, [undefined]), []);
+  assert.deepEqual(await at.store.claim({ route: undefined, limit: 1, isPaused: true }), []);
   assert.equal(await at.store.retryNow('m'), 1);
   await claimOne({ ...at });
   assert.equal(await at.store.remove('m'), 'claimed');

@@ -52,16 +52,16 @@ test('shows what was said of each recipient', async () => {
 test('makes a message due though its upstream is left alone', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
-  assert.deepEqual(await at.store.claim(1, [undefined]), []);
+  assert.deepEqual(await at.store.claim({ route: undefined, limit: 1, isPaused: true }), []);
   assert.equal(queue(at, 'retry', 'one').code, 0);
-  assert.equal((await at.store.claim(1, [undefined])).length, 1);
+  assert.equal((await at.store.claim({ route: undefined, limit: 1, isPaused: true })).length, 1);
 });
 
 test('removes a message with its content, but none that is being delivered', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
   await add(at, 'two', Buffer.alloc(10));
-  await at.store.claim(1, []);
+  await at.store.claim({ route: undefined, limit: 1 });
   assert.equal(queue(at, 'remove', 'one').code, 69);
   assert.equal(queue(at, 'remove', 'two').code, 0);
   assert.deepEqual(await readdir(join(at.directory, 'content')), ['one']);

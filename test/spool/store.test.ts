@@ -47,12 +47,12 @@ test('gives a message to one at a time, and again to the next when its claim has
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
   await using other = await otherStoreOf(at);
-  const [first] = await at.store.claim(5, []);
+  const [first] = await at.store.claim({ route: undefined, limit: 5 });
   assert.ok(first !== undefined);
   assert.equal(first.message.attempts, 1);
-  assert.deepEqual(await other.store.claim(5, []), []);
+  assert.deepEqual(await other.store.claim({ route: undefined, limit: 5 }), []);
   lapse(at);
-  const [second] = await other.store.claim(5, []);
+  const [second] = await other.store.claim({ route: undefined, limit: 5 });
   assert.ok(second !== undefined);
   assert.equal(second.message.attempts, 2);
   assert.equal(second.message.recipients[0]?.mayHaveIt, true);
@@ -65,24 +65,24 @@ test('gives a message to one at a time, and again to the next when its claim has
 test('keeps a claim that is renewed', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
-  const [claim] = await at.store.claim(5, []);
+  const [claim] = await at.store.claim({ route: undefined, limit: 5 });
   assert.ok(claim !== undefined);
   lapse(at, Date.now() + 100);
   await at.store.renew([claim]);
   await new Promise((resolve) => setTimeout(resolve, 101));
-  assert.deepEqual(await at.store.claim(5, []), []);
+  assert.deepEqual(await at.store.claim({ route: undefined, limit: 5 }), []);
 });
 
 test('renews a claim that has ended, unless another has the message', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
-  const [claim] = await at.store.claim(5, []);
+  const [claim] = await at.store.claim({ route: undefined, limit: 5 });
   assert.ok(claim !== undefined);
   lapse(at);
   assert.equal(await at.store.renew([claim]), 1);
-  assert.deepEqual(await at.store.claim(5, []), []);
+  assert.deepEqual(await at.store.claim({ route: undefined, limit: 5 }), []);
   lapse(at);
-  assert.equal((await at.store.claim(5, [])).length, 1);
+  assert.equal((await at.store.claim({ route: undefined, limit: 5 })).length, 1);
   assert.equal(await at.store.renew([claim]), 0);
 });
 
@@ -91,9 +91,9 @@ test('tells of a message that it cannot read, and gives out the others', async (
   for (const id of ['bad', 'good']) await add(at, id, Buffer.alloc(10));
   using database = new DatabaseSync(join(at.directory, 'spool.sqlite'));
   database.exec(`UPDATE messages SET recipients = 'nonsense' WHERE id = 'bad'`);
-  await assert.rejects(at.store.claim(5, []), isSpool('unreadable bad'));
+  await assert.rejects(at.store.claim({ route: undefined, limit: 5 }), isSpool('unreadable bad'));
   assert.deepEqual(
-    (await at.store.claim(5, [])).map(({ message }) => message.id),
+    (await at.store.claim({ route: undefined, limit: 5 })).map(({ message }) => message.id),
     ['good'],
   );
   await assert.rejects(at.store.list(), isSpool('unreadable bad'));
@@ -103,9 +103,9 @@ test('tells of a message that it cannot read, and gives out the others', async (
 test('gives out a message again whose claim is from before the clock was set back', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
-  await at.store.claim(5, []);
+  await at.store.claim({ route: undefined, limit: 5 });
   lapse(at, Date.now() + 3_600_000);
-  assert.equal((await at.store.claim(5, [])).length, 1);
+  assert.equal((await at.store.claim({ route: undefined, limit: 5 })).length, 1);
 });
 
 test('lets nobody else read it, whatever its directory allows', async () => {
@@ -123,7 +123,7 @@ test('lets nobody else read it, whatever its directory allows', async () => {
 test('writes down a result and the report on it together, or neither', async () => {
   await using at = await spoolPlace();
   await add(at, 'one', Buffer.alloc(10));
-  const [claim] = await at.store.claim(5, []);
+  const [claim] = await at.store.claim({ route: undefined, limit: 5 });
   assert.ok(claim !== undefined);
   const content = at.room.draft();
   await content.write([Buffer.from('report')]);
@@ -143,10 +143,10 @@ test('leaves alone what waits for an upstream that pauses, until it expires', as
   await add(at, 'old', Buffer.alloc(10));
   using database = new DatabaseSync(join(at.directory, 'spool.sqlite'));
   database.exec(`UPDATE messages SET expires_at = 1 WHERE id = 'old'`);
-  const claimed = async (paused: readonly (string | undefined)[]): Promise<readonly string[]> =>
-    (await at.store.claim(5, paused)).map(({ message }) => message.id);
-  assert.deepEqual(await claimed([undefined]), ['old']);
-  assert.deepEqual(await claimed(['another']), ['one']);
+  const claimed = async (isPaused: boolean): Promise<readonly string[]> =>
+    (await at.store.claim({ route: undefined, limit: 5, isPaused })).map(({ message }) => message.id);
+  assert.deepEqual(await claimed(true), ['old']);
+  assert.deepEqual(await claimed(false), ['one']);
 });
 
 test('waits for another writer without stopping the process', async () => {

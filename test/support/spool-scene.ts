@@ -90,7 +90,6 @@ export class SpoolScene implements AsyncDisposable {
       hostname: 'relay.example.test',
       expiryMs: 1_000_000,
       routes: () => routes,
-      maxAttempts: 4,
       ...changes,
     };
     this.#runner = new Runner(this.#around);

@@ -189,6 +189,23 @@ test('serves those who wait in the order in which they came', async () => {
   await pool.close();
 });
 
+test('serves clients before those whom no client waits for', async () => {
+  const pool = newPool({ ...LIMITS, max: 1 });
+  const same = target();
+  const held = await pool.lease({ targets: [same] });
+  const served: string[] = [];
+  const take = async (name: string, isBackground: boolean): Promise<void> => {
+    const lease = await pool.lease({ targets: [same], isBackground });
+    served.push(name);
+    await pool.giveBack(lease);
+  };
+  const all = Promise.all([take('spooled', true), take('first', false), take('second', false)]);
+  await pool.giveBack(held);
+  await all;
+  assert.deepEqual(served, ['first', 'second', 'spooled']);
+  await pool.close();
+});
+
 test('opens hops ahead of those who ask while demand rises', async () => {
   const pool = newPool();
   const same = target();
