@@ -5,13 +5,26 @@ import { replyText } from '../protocol/reply.ts';
 import type { QueuedMessage } from '../spool/spool-store.ts';
 import { waitingRecipients, type SpooledRecipient } from '../spool/spooled-message.ts';
 
-/** A line for each, under a line of headings, and one that sums up. @param now milliseconds since 1970 */
-export function queueLines(messages: readonly QueuedMessage[], now: number): readonly string[] {
-  if (messages.length === 0) return ['The spool is empty.'];
-  const octets = messages.reduce((sum, { message }) => sum + message.octets, 0);
-  const rows = messages.map((one) => rowOf(one, now));
-  const headings = ['ID', 'AGE', 'OCTETS', 'TRIED', 'NEXT', 'FROM', 'TO', 'LAST WORD'];
-  return [...aligned([headings, ...rows]), `${messages.length} in all, ${octets} octets.`];
+type Pages = AsyncIterable<readonly QueuedMessage[]>;
+
+const HEADINGS = ['ID', 'AGE', 'OCTETS', 'TRIED', 'NEXT', 'FROM', 'TO', 'LAST WORD'];
+
+/** A line for each, under a line of headings, and one that sums up; some at a time. @param now milliseconds since 1970 */
+export async function* queueTable(pages: Pages, now: number): AsyncGenerator<readonly string[]> {
+  const columns = new Columns();
+  let [messages, octets] = [0, 0];
+  for await (const page of pages) {
+    const rows = page.map((one) => rowOf(one, now));
+    yield columns.aligned(messages === 0 ? [HEADINGS, ...rows] : rows);
+    messages += page.length;
+    octets += page.reduce((sum, { message }) => sum + message.octets, 0);
+  }
+  yield [messages === 0 ? 'The spool is empty.' : `${messages} in all, ${octets} octets.`];
+}
+
+/** A line for each. */
+export async function* queueObjects(pages: Pages): AsyncGenerator<readonly string[]> {
+  for await (const page of pages) yield page.map(queueJson);
 }
 
 function rowOf({ message, isClaimed }: QueuedMessage, now: number): readonly string[] {
@@ -80,15 +93,19 @@ function span(ms: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
 }
 
-function aligned(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = rows.reduce<readonly number[]>(
-    (known, row) => row.map((cell, at) => Math.max(known[at] ?? 0, cell.length)),
-    [],
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+/** Columns that are as wide as the widest cell that they have had. */
+class Columns {
+  #widths: readonly number[] = HEADINGS.map(() => 0);
+
+  aligned(rows: readonly (readonly string[])[]): readonly string[] {
+    this.#widths = this.#widths.map((known, at) =>
+      Math.max(known, ...rows.map((row) => row[at]?.length ?? 0)),
+    );
+    return rows.map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(this.#widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
 }

@@ -7,7 +7,7 @@ import { loadSpool } from '../config/settings.ts';
 import { RelayError } from '../protocol/failure.ts';
 import type { QueuedMessage, SpoolStore } from '../spool/spool-store.ts';
 import { EXIT, printProblems } from './exit.ts';
-import { queueDetails, queueJson, queueLines } from './queue-text.ts';
+import { queueDetails, queueJson, queueObjects, queueTable } from './queue-text.ts';
 import { openStore } from './spool.ts';
 import { isUsageError, UsageError } from './usage-error.ts';
 
@@ -104,9 +104,8 @@ async function withStore(action: (store: SpoolStore) => Promise<number>): Promis
 }
 
 async function list(store: SpoolStore, isJson: boolean, out: NodeJS.WritableStream): Promise<number> {
-  const messages = await store.list();
-  const lines = isJson ? messages.map(queueJson) : queueLines(messages, Date.now());
-  for (const line of lines) out.write(`${line}\n`);
+  const text = isJson ? queueObjects(store.list()) : queueTable(store.list(), Date.now());
+  for await (const lines of text) out.write(lines.map((line) => `${line}\n`).join(''));
   return EXIT.ok;
 }
 

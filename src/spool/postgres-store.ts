@@ -12,12 +12,26 @@ import type { Database, Query } from '../database/database.ts';
 import { pieces } from '../protocol/pieces.ts';
 import { RelayError } from '../protocol/failure.ts';
 import { isCommitInDoubt, whenBack } from './commit-doubt.ts';
+import { pagesOf } from './listing.ts';
 import { Fields, messageOf, rowOf, unreadable, unreadableAmong } from './message-row.ts';
-import { SPOOL_PART, SPOOL_SCHEMA } from './postgres-schema.ts';
+import {
+  CLAIM,
+  CLAIM_END,
+  CLAIM_NEW,
+  COLUMNS,
+  INSERT,
+  IS_CLAIMED,
+  NOW,
+  PAGE_AFTER,
+  ROUTES,
+  SPOOL_PART,
+  SPOOL_SCHEMA,
+  UPDATE,
+} from './postgres-schema.ts';
 import { nameOf, routeOf, type RouteName } from './route-health.ts';
 import { inDoubt, spoolError } from './spool-error.ts';
 import {
-  CLAIM_MS,
+  PAGE,
   UNREADABLE_MS,
   type Claim,
   type ClaimOrder,
@@ -30,62 +44,6 @@ import {
 import { suspected, type SpooledMessage } from './spooled-message.ts';
 
 const PIECE_OCTETS = 131_072;
-
-/** Milliseconds since 1970, by the database's clock. */
-const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
-const CLAIM_END = `clock_timestamp() + interval '${CLAIM_MS} milliseconds'`;
-
-const IS_CLAIMED = '(claimed_until IS NOT NULL AND claimed_until >= clock_timestamp())';
-
-/** What waits for an upstream that pauses ($3) is due when it expires, or when the operator says so (0). */
-const IS_DUE = `
-  (coalesce(route, '') = $1 AND next_attempt_at <= ${NOW}
-    AND (NOT $3::boolean OR next_attempt_at = 0 OR expires_at <= ${NOW}))`;
-
-/** One look at the index for each. */
-const ROUTES = `
-  WITH RECURSIVE found (name) AS (
-    SELECT min(coalesce(route, '')) FROM sealpost.messages
-    UNION ALL
-    SELECT (SELECT min(coalesce(route, '')) FROM sealpost.messages WHERE coalesce(route, '') > name) FROM found
-    WHERE name IS NOT NULL
-  )
-  SELECT name FROM found WHERE name IS NOT NULL`;
-
-const COLUMNS = [
-  'id',
-  'kind',
-  'route',
-  'sender',
-  'recipients',
-  'octets',
-  'arrived_at',
-  'expires_at',
-  'next_attempt_at',
-  'attempts',
-  'is_hopless',
-  'is_delay_told',
-] as const;
-
-const PLACES = COLUMNS.map((_, at) => `$${at + 1}`).join(', ');
-const INSERT = `INSERT INTO sealpost.messages (${COLUMNS.join(', ')}) VALUES (${PLACES})`;
-const UPDATE = `
-  UPDATE sealpost.messages SET (${COLUMNS.join(', ')}, claim, claimed_until) = (${PLACES}, NULL, NULL)
-  WHERE id = $1 AND claim = $${COLUMNS.length + 1}`;
-
-const CLAIM_NEW = `UPDATE sealpost.messages SET claim = $2, claimed_until = ${CLAIM_END} WHERE id = $1`;
-
-const CLAIM = `
-  WITH due AS (
-    SELECT id, claim FROM sealpost.messages
-    WHERE ${IS_DUE} AND NOT ${IS_CLAIMED}
-    ORDER BY next_attempt_at LIMIT $2
-    FOR UPDATE SKIP LOCKED
-  )
-  UPDATE sealpost.messages AS message
-  SET attempts = attempts + 1, claim = gen_random_uuid()::text, claimed_until = ${CLAIM_END}
-  FROM due WHERE message.id = due.id
-  RETURNING message.*, due.claim IS NOT NULL AS is_unsettled`;
 
 export class PostgresStore implements SpoolStore {
   readonly #database: Database;
@@ -208,11 +166,11 @@ export class PostgresStore implements SpoolStore {
     }
   }
 
-  async list(): Promise<readonly QueuedMessage[]> {
-    const { rows } = await this.#query(
-      `SELECT *, ${IS_CLAIMED} AS is_claimed FROM sealpost.messages ORDER BY arrived_at, id`,
-    );
-    return rows.map(queuedOf);
+  list(): AsyncIterable<readonly QueuedMessage[]> {
+    return pagesOf(async (after) => {
+      const { rows } = await this.#query(PAGE_AFTER, [after.arrivedAt, after.id, PAGE]);
+      return rows.map(queuedOf);
+    });
   }
 
   async get(id: string): Promise<QueuedMessage | undefined> {

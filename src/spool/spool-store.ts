@@ -50,6 +50,9 @@ export interface SpoolLimits {
 /** How long a message is left alone that cannot be read: its row is damaged, or another version's. */
 export const UNREADABLE_MS = 3_600_000;
 
+/** Messages that are listed at a time. */
+export const PAGE = 100;
+
 /** How long a claim lasts unless it is renewed, milliseconds. */
 export const CLAIM_MS = 30_000;
 
@@ -86,8 +89,8 @@ export interface SpoolStore {
   settle(claim: Claim, after: SpooledMessage | undefined, report?: Entry): Promise<boolean>;
   /** The content of a message. @throws {RelayError} spool, when there is none */
   content(id: string): AsyncIterable<Buffer>;
-  /** In the order of arrival. */
-  list(): Promise<readonly QueuedMessage[]>;
+  /** In the order of arrival, some at a time. What comes and goes meanwhile may be among them, or not. */
+  list(): AsyncIterable<readonly QueuedMessage[]>;
   get(id: string): Promise<QueuedMessage | undefined>;
   /** When the first of those becomes due that are not yet, milliseconds since 1970. */
   nextDueAt(): Promise<number | undefined>;

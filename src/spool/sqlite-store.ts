@@ -14,11 +14,13 @@ import { RelayError } from '../protocol/failure.ts';
 import { syncDirectory } from '../state/atomic-file.ts';
 import { makeDirectory } from '../state/make-directory.ts';
 import { ContentFiles } from './content-files.ts';
+import { pagesOf } from './listing.ts';
 import { Fields, messageOf, rowOf, unreadable, unreadableAmong } from './message-row.ts';
 import { nameOf, routeOf, type RouteName } from './route-health.ts';
 import { spoolError } from './spool-error.ts';
 import {
   CLAIM_MS,
+  PAGE,
   UNREADABLE_MS,
   type Claim,
   type ClaimOrder,
@@ -137,8 +139,9 @@ export class SqliteStore implements SpoolStore {
     return this.#contents.octets(id);
   }
 
-  async list(): Promise<readonly QueuedMessage[]> {
-    return this.#all('SELECT * FROM messages ORDER BY arrived_at, id').map(queuedOf);
+  list(): AsyncIterable<readonly QueuedMessage[]> {
+    const page = 'SELECT * FROM messages WHERE (arrived_at, id) > (?, ?) ORDER BY arrived_at, id LIMIT ?';
+    return pagesOf(async ({ arrivedAt, id }) => this.#all(page, arrivedAt, id, PAGE).map(queuedOf));
   }
 
   async get(id: string): Promise<QueuedMessage | undefined> {

@@ -13,10 +13,11 @@ import { RelayError } from '../../src/protocol/failure.ts';
 import { DraftRoom } from '../../src/spool/draft-room.ts';
 import { PostgresStore } from '../../src/spool/postgres-store.ts';
 import type { Claim } from '../../src/spool/spool-store.ts';
+import { assertListed, copiesOf } from '../support/many-messages.ts';
 import { PASSWORD } from '../support/peers/peer.ts';
 import { PostgresServer } from '../support/peers/postgres-server.ts';
 import { SeveredPostgres } from '../support/peers/severed-postgres.ts';
-import { add, contentOf, ROOMY, spooled, type StoreAndRoom } from '../support/spool-place.ts';
+import { add, contentOf, pagesIn, ROOMY, spooled, type StoreAndRoom } from '../support/spool-place.ts';
 
 const LIMIT = { timeout: 60_000 };
 const postgres = await PostgresServer.start(undefined, PASSWORD);
@@ -198,6 +199,13 @@ test('leaves messages of a paused upstream alone until they are due for other re
   assert.equal(await at.store.nextDueAt(), undefined);
 });
 
+test('lists all messages in the order of arrival, some at a time', LIMIT, async () => {
+  await using at = stock();
+  await add(at, 'm0', Buffer.from('x'));
+  postgres.sql(at.database, copiesOf('sealpost.messages'));
+  assertListed(await pagesIn(at.store));
+});
+
 /** A store whose connections can be broken. */
 async function severedStock(): Promise<Stock & { readonly way: SeveredPostgres }> {
   const database = postgres.newDatabase();
@@ -236,7 +244,7 @@ test('says that a message may be delivered whose commit was not answered', LIMIT
     assert.partialDeepStrictEqual(error.failure, { kind: 'spool', mayBeDelivered: true });
     return true;
   });
-  assert.deepEqual(await at.store.list(), []);
+  assert.deepEqual(await pagesIn(at.store), []);
 });
 
 test('has settled a claim whose commit was not answered, if it was done', LIMIT, async () => {
@@ -272,7 +280,7 @@ test('says so when the database has gone, and goes on when it is back', LIMIT, a
   while (!isSettled) isSettled = await at.store.settle(claim, undefined).catch(() => false);
   await add(at, 'after', Buffer.from('x'));
   assert.deepEqual(
-    (await at.store.list()).map(({ message }) => message.id),
+    (await pagesIn(at.store)).flat().map(({ message }) => message.id),
     ['after'],
   );
 });

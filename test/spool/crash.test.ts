@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 
 import { DraftRoom } from '../../src/spool/draft-room.ts';
 import { SqliteStore } from '../../src/spool/sqlite-store.ts';
-import { contentOf } from '../support/spool-place.ts';
+import { contentOf, pagesIn } from '../support/spool-place.ts';
 
 const WRITER = fileURLToPath(new URL('../support/spool-writer.ts', import.meta.url));
 const ROOMY = { maxMessages: 1_000_000, maxOctets: 1_000_000_000 };
@@ -56,7 +56,7 @@ async function assertWhole(directory: string, promised: readonly string[]): Prom
     assert.equal(found, digest, id);
   }
   await store.sweep(-1);
-  const messages = await store.list();
+  const messages = (await pagesIn(store)).flat();
   for (const { message } of messages)
     assert.equal((await contentOf(place, message.id)).length, message.octets);
   const files = await readdir(join(directory, 'content'));

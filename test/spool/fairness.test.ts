@@ -6,6 +6,7 @@ import { test } from 'node:test';
 
 import { identity } from '../support/pool-scene.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
+import { pagesIn } from '../support/spool-place.ts';
 import { SpoolScene, targetOf } from '../support/spool-scene.ts';
 
 test('delivers to one upstream while any number of messages wait for another that says nothing', async () => {
@@ -35,7 +36,7 @@ test('tries one message at a time where an upstream allows three connections', a
   for (const id of ['one', 'two', 'three']) await scene.keep(id);
   scene.runner.start();
   await asked.promise;
-  const queued = await scene.place.store.list();
+  const queued = (await pagesIn(scene.place.store)).flat();
   assert.equal(queued.filter(({ isClaimed }) => isClaimed).length, 1);
   verdict.resolve('250 2.0.0 Ok\r\n');
   await scene.log.nth('spool.delivered', 3);

@@ -11,7 +11,16 @@ import { test } from 'node:test';
 import { RelayError } from '../../src/protocol/failure.ts';
 import { DraftRoom } from '../../src/spool/draft-room.ts';
 import { SqliteStore } from '../../src/spool/sqlite-store.ts';
-import { add, contentOf, ROOMY, spooled, spoolPlace, type SpoolPlace } from '../support/spool-place.ts';
+import { assertListed, copiesOf } from '../support/many-messages.ts';
+import {
+  add,
+  contentOf,
+  pagesIn,
+  ROOMY,
+  spooled,
+  spoolPlace,
+  type SpoolPlace,
+} from '../support/spool-place.ts';
 
 function isSpool(reason: string) {
   return (error: unknown): boolean =>
@@ -96,7 +105,7 @@ test('tells of a message that it cannot read, and gives out the others', async (
     (await at.store.claim({ route: undefined, limit: 5 })).map(({ message }) => message.id),
     ['good'],
   );
-  await assert.rejects(at.store.list(), isSpool('unreadable bad'));
+  await assert.rejects(pagesIn(at.store), isSpool('unreadable bad'));
   assert.equal(await at.store.remove('bad'), 'removed');
 });
 
@@ -147,6 +156,14 @@ test('leaves alone what waits for an upstream that pauses, until it expires', as
     (await at.store.claim({ route: undefined, limit: 5, isPaused })).map(({ message }) => message.id);
   assert.deepEqual(await claimed(true), ['old']);
   assert.deepEqual(await claimed(false), ['one']);
+});
+
+test('lists all messages in the order of arrival, some at a time', async () => {
+  await using at = await spoolPlace({ maxMessages: Infinity, maxOctets: Infinity });
+  await add(at, 'm0', Buffer.alloc(1));
+  using database = new DatabaseSync(join(at.directory, 'spool.sqlite'));
+  database.exec(copiesOf('messages'));
+  assertListed(await pagesIn(at.store));
 });
 
 test('waits for another writer without stopping the process', async () => {

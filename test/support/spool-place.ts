@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import type { PathArgument } from '../../src/protocol/path.ts';
 import { DraftRoom } from '../../src/spool/draft-room.ts';
-import type { SpoolLimits, SpoolStore } from '../../src/spool/spool-store.ts';
+import type { QueuedMessage, SpoolLimits, SpoolStore } from '../../src/spool/spool-store.ts';
 import type { SpooledMessage } from '../../src/spool/spooled-message.ts';
 import { SqliteStore } from '../../src/spool/sqlite-store.ts';
 
@@ -78,4 +78,11 @@ export async function contentOf({ store }: Pick<StoreAndRoom, 'store'>, id: stri
   const pieces: Buffer[] = [];
   for await (const piece of store.content(id)) pieces.push(piece);
   return Buffer.concat(pieces);
+}
+
+/** All messages of a store, as many at a time as it lists. */
+export async function pagesIn(store: SpoolStore): Promise<readonly (readonly QueuedMessage[])[]> {
+  const pages: (readonly QueuedMessage[])[] = [];
+  for await (const page of store.list()) pages.push(page);
+  return pages;
 }
