@@ -221,25 +221,6 @@ test('ends no message whose content is not whole', async () => {
   assert.equal(scene.upstream.messages.length, 0);
 });
 
-test('ends no message that another has taken meanwhile', async () => {
-  await using scene = await SpoolScene.begin({
-    answer: (line) => {
-      if (line === 'DATA') lapseAll(scene);
-      return undefined;
-    },
-  });
-  scene.runner.start();
-  await scene.keep('one');
-  assert.partialDeepStrictEqual(await scene.log.nth('spool.overtaken'), { tid: 'one', delivered: 0 });
-  assert.equal(scene.upstream.messages.length, 0);
-});
-
-/** Another has all messages from now on, as if this process had been stopped for long. */
-function lapseAll({ place }: SpoolScene): void {
-  using database = new DatabaseSync(join(place.directory, 'spool.sqlite'));
-  database.exec(`UPDATE messages SET claim = 'of another'`);
-}
-
 test('waits with a message for an upstream that is not known any more, and goes on when it is', async () => {
   await using scene = await SpoolScene.begin();
   const [known] = scene.routes;
