@@ -18,7 +18,7 @@ the exit code is 78. A variable that is set and empty counts as not set. An unkn
 so that a typo does not silently mean a default (\`SEALPOST_SERVICE_…\` and \`SEALPOST_PORT…\`, which Kubernetes injects for
 a Service of that name, are ignored). \`sealpost config\` prints the variables as they count.
 
-No variable makes a hop less than verified TLS, and none outside this table has a say: not
+No variable makes a hop less than verified TLS, and none outside this page has a say: not
 \`NODE_TLS_REJECT_UNAUTHORIZED\`, not \`NODE_EXTRA_CA_CERTS\`, not \`SSL_CERT_FILE\`.
 
 A secret can be given in a file, and so can rules: \`NAME_FILE\` names it, and one line end at its end is dropped.
@@ -43,6 +43,20 @@ ${Object.values(upstreamVariables('<NAME>'))
   .map(row)
   .join('\n')}
 | \`SEALPOST_UPSTREAM_<NAME>_OAUTH_…\` | as \`SEALPOST_OAUTH_…\` | none | Each of these variables, for the access tokens of that upstream: \`…_OAUTH_GRANT\`, \`…_OAUTH_CLIENT_ID\` and so on. \`sealpost login <NAME>\` logs in for it. |
+
+## Traces
+
+A span for each message, with the phases of a delivered one below it and no address in it, goes to a collector of OpenTelemetry
+when the variables that OpenTelemetry has for every program name one. Off when neither endpoint is set.
+
+| variable | form | default | meaning |
+| --- | --- | --- | --- |
+| \`OTEL_EXPORTER_OTLP_ENDPOINT\` | URL | none | The collector, such as \`http://127.0.0.1:4318\`; \`/v1/traces\` is put behind it. Beyond loopback \`https\` only, and the collector has to prove its name to the system's trust anchors or those of \`SEALPOST_TLS_CA_FILE\`. |
+| \`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT\` | URL | none | The same as a whole; counts before it. |
+| \`OTEL_EXPORTER_OTLP_HEADERS\`, \`OTEL_EXPORTER_OTLP_TRACES_HEADERS\` | \`name=value\`, comma-separated, values percent-encoded | none | Sent along, such as a key of the collector's. The second counts before the first. |
+| \`OTEL_EXPORTER_OTLP_PROTOCOL\`, \`OTEL_EXPORTER_OTLP_TRACES_PROTOCOL\` | \`http/json\` | \`http/json\` | It is JSON over HTTP in any case; \`grpc\` is refused. |
+| \`OTEL_SERVICE_NAME\` | text | \`sealpost\` | What the relay is called there. |
+| \`OTEL_SDK_DISABLED\`, \`OTEL_TRACES_EXPORTER\` | \`true\`; \`none\` | none | Either turns traces off. |
 `;
 
 if (!process.argv.includes('--check')) writeFileSync(PATH, text);

@@ -17,6 +17,10 @@ const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 const overview = [...help().matchAll(/^([a-z-]+) {2,}(\S.*)$/gm)];
 const commands = overview.map(([, name = '', summary = '']) => ({ name, summary, usage: help(name) }));
 
+const BESIDE =
+  'Passwords, tokens and rules can also be given in a file, which the variable with _FILE behind its name then names. ' +
+  'docs/CONFIGURATION.md of the package has those of several upstreams too, and the OTEL_ variables for traces.';
+
 mkdirSync(DIRECTORY, { recursive: true });
 writeFileSync(new URL('sealpost.1', DIRECTORY), sealpost());
 writeFileSync(new URL('sealpost-sendmail.1', DIRECTORY), sealpostSendmail());
@@ -34,7 +38,7 @@ function sealpost(): string {
       ),
     ),
     section('COMMANDS', commands.map(({ name, usage }) => `.SS ${name}\n${verbatim(usage)}`).join('\n')),
-    section('ENVIRONMENT', VARIABLES.map(variable).join('\n')),
+    section('ENVIRONMENT', [plain(BESIDE), ...VARIABLES.map(variable)].join('\n')),
     section('SEE ALSO', '.BR sealpost-sendmail (1)'),
   ].join('\n');
 }

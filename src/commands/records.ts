@@ -6,7 +6,6 @@ import { access, constants } from 'node:fs/promises';
 import { AuditFile, fileReason } from '../audit/audit-file.ts';
 import { AuditTrail } from '../audit/audit-trail.ts';
 import { forgetForeignTrust, type Problem } from '../config/environment.ts';
-import { otlpDestinationIn } from '../config/otlp-environment.ts';
 import type { Settings } from '../config/settings.ts';
 import { packageVersion } from '../config/version.ts';
 import type { ObservedLog } from '../log/log.ts';
@@ -37,9 +36,7 @@ export async function openRecords(settings: Settings, log: ObservedLog): Promise
       return { problems: [{ variable, text: `cannot be used (${fileReason(error)})` }] };
     }
   }
-  const destination = otlpDestinationIn();
-  if (destination !== undefined && 'problems' in destination) return destination;
-  if (destination !== undefined) open.push(openTelemetry(destination, settings, log));
+  if (settings.otlp !== undefined) open.push(openTelemetry(settings.otlp, settings, log));
   return { close: async () => void (await Promise.all(open.map(async (record) => record.close()))) };
 }
 

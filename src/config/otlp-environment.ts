@@ -7,6 +7,9 @@ import type { Problem } from './environment.ts';
 
 const TRACES = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT';
 const ALL = 'OTEL_EXPORTER_OTLP_ENDPOINT';
+/** What is said of traces alone counts before what is said of all signals. */
+const PROTOCOLS = ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'];
+const HEADERS = ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'OTEL_EXPORTER_OTLP_HEADERS'];
 const LOOPBACK = new Networks(['127.0.0.0/8', '::1/128']);
 
 type Otlp = OtlpDestination | { readonly problems: readonly Problem[] };
@@ -20,16 +23,25 @@ export function otlpDestinationIn(environment = process.env): Otlp | undefined {
 }
 
 function destinationOf(variable: string, text: string, environment: NodeJS.ProcessEnv): Otlp {
-  const protocol = 'OTEL_EXPORTER_OTLP_PROTOCOL';
-  if (environment[protocol] === 'grpc')
-    return { problems: [{ variable: protocol, text: 'should be http/json' }] };
+  const protocol = firstSet(PROTOCOLS, environment);
+  if (protocol?.text === 'grpc')
+    return { problems: [{ variable: protocol.variable, text: 'should be http/json' }] };
   const url = urlOf(text);
   if (url === undefined) {
     const advice = 'should be an https URL, or an http URL of loopback such as http://127.0.0.1:4318';
     return { problems: [{ variable, text: advice }] };
   }
-  const { OTEL_SERVICE_NAME: name = '', OTEL_EXPORTER_OTLP_HEADERS: headers = '' } = environment;
+  const { OTEL_SERVICE_NAME: name = '' } = environment;
+  const headers = firstSet(HEADERS, environment)?.text ?? '';
   return { url, serviceName: name === '' ? 'sealpost' : name, headers: headersIn(headers) };
+}
+
+function firstSet(
+  variables: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): { readonly variable: string; readonly text: string } | undefined {
+  const set = variables.map((variable) => ({ variable, text: environment[variable] ?? '' }));
+  return set.find(({ text }) => text !== '');
 }
 
 function isOff({ OTEL_SDK_DISABLED: disabled, OTEL_TRACES_EXPORTER: exporter }: NodeJS.ProcessEnv): boolean {

@@ -9,6 +9,7 @@ import { isIPv6 } from 'node:net';
 import type { Address, ListenerIdentity } from '../listener/listener.ts';
 import type { ClientLimitOptions } from '../listener/client-limits.ts';
 import type { PaceOptions } from '../listener/session-pace.ts';
+import type { OtlpDestination } from '../telemetry/otlp-exporter.ts';
 import { identifierText } from '../tls/reference-identifier.ts';
 import { isPresentable } from '../tls/server-identity.ts';
 import type { TrustOptions } from '../tls/trust.ts';
@@ -31,6 +32,7 @@ import {
 } from './named-destinations.ts';
 import { namedVariablesIn } from './named-upstream-variables.ts';
 import { oauthFaults } from './oauth-account.ts';
+import { otlpDestinationIn } from './otlp-environment.ts';
 import type { WrittenRule } from './route-rules.ts';
 import { senderFaults } from './sender-variables.ts';
 import { readSpool, showSpool, SPOOL_VARIABLES, spoolFaults, type SpoolValues } from './spool-variables.ts';
@@ -87,6 +89,8 @@ export interface Settings extends Omit<Values, Digested> {
   readonly listenIdentity: ListenerIdentity | undefined;
   /** Where health is told on this machine, if anywhere. */
   readonly adminSocket: string | undefined;
+  /** Where traces go, if anywhere. */
+  readonly otlp: OtlpDestination | undefined;
   /** By variable, as they count, secrets redacted. */
   readonly shown: Readonly<Record<string, string>>;
   /** What is allowed and probably not meant. */
@@ -110,8 +114,10 @@ export function loadSettings(environment = process.env): Loaded {
   const values = readTable(container);
   const named = readNamedUpstreams(container);
   const contradictions = [...contradictionsOf(values), ...routingFaults(named, values)];
+  const otlp = otlpDestinationIn(environment);
+  if (otlp !== undefined && 'problems' in otlp) return { problems: [...contradictions, ...otlp.problems] };
   if (contradictions.length > 0) return { problems: contradictions };
-  return { settings: assemble(values, named, container) };
+  return { settings: { ...assemble(values, named, container), otlp } };
 }
 
 function contradictionsOf(values: Values): readonly Problem[] {
@@ -178,7 +184,11 @@ function identityFaults(cert: string, key: string): readonly Problem[] {
   return [{ variable: 'SEALPOST_LISTEN_CERT_FILE', text }];
 }
 
-function assemble(values: Values, named: readonly NamedValues[], container: Container): Settings {
+function assemble(
+  values: Values,
+  named: readonly NamedValues[],
+  container: Container,
+): Omit<Settings, 'otlp'> {
   const { upstreams, hostname, listenCert: cert, listenKey: key } = values;
   const warnings = [...idleUpstreams(named, values)];
   if (!hostname.includes('.') && !hostname.startsWith('[')) {

@@ -67,7 +67,8 @@ test('sends a span for each message with its phases, by the usual variables, and
     {},
     {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}/`,
-      OTEL_EXPORTER_OTLP_HEADERS: 'X-Key=c4nary%20key',
+      OTEL_EXPORTER_OTLP_HEADERS: 'X-Key=for-metrics',
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'X-Key=c4nary%20key',
       OTEL_SERVICE_NAME: 'mail-of-the-shop',
     },
   );
@@ -113,12 +114,23 @@ test('sends traces inside verified TLS, and nothing to a collector that cannot p
   assert.equal(untrusted.requests.length, 0);
 });
 
-test('refuses to start where traces would leave this machine in clear text', async () => {
-  const run = runSealpost(['serve'], {
-    SEALPOST_UPSTREAM: 'smtps://localhost:1',
-    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example:4318',
-  });
-  await once(run.child, 'close');
-  assert.equal(run.child.exitCode, 78);
-  assert.match(run.output, /^sealpost: OTEL_EXPORTER_OTLP_ENDPOINT should be an https URL/m);
-});
+for (const command of ['serve', 'config'])
+  test(
+    `refuses to let traces leave this machine in clear text, or as grpc, and ${command} says so`,
+    { timeout: 30_000 },
+    async () => {
+      const run = runSealpost([command], {
+        SEALPOST_UPSTREAM: 'smtps://localhost:1',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example:4318',
+      });
+      const other = runSealpost([command], {
+        SEALPOST_UPSTREAM: 'smtps://localhost:1',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example:4317',
+        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc',
+      });
+      await Promise.all([run, other].map(async ({ child }) => once(child, 'close')));
+      assert.deepEqual([run.child.exitCode, other.child.exitCode], [78, 78]);
+      assert.match(run.output, /^sealpost: OTEL_EXPORTER_OTLP_ENDPOINT should be an https URL/m);
+      assert.match(other.output, /^sealpost: OTEL_EXPORTER_OTLP_TRACES_PROTOCOL should be http\/json/m);
+    },
+  );
