@@ -15,12 +15,15 @@ export function shownAddress(address: string, shown: AddressShown): string {
   return `${address.slice(0, at === 0 ? 0 : 1)}${HIDDEN}${at === -1 ? '' : address.slice(at)}`;
 }
 
-// A local part may be quoted, and have blanks and commercial ats inside then.
-const ADDRESS = /(?:"[^"]{0,64}"|[^\s<>@"',;:()[\]]+)@[^\s<>@"',;:()]+/gu;
+// A local part may be quoted, and have blanks and commercial ats inside then; an apostrophe may stand in it, and around the
+// whole. What is no address is matched too, so that no octet of a long text is looked at for each of those before it.
+const WORD =
+  /(?:"(?:[^"\\]|\\.){0,320}"(?=@)|[^\s<>@"',;:()[\]][^\s<>@",;:()[\]]*)(?<domain>@[^\s<>@"',;:()]+)?/gu;
 
 /** Text that may name addresses, such as an upstream's reply. */
 export function withShownAddresses(text: string, shown: AddressShown): string {
-  return shown === 'show' || !text.includes('@')
-    ? text
-    : text.replace(ADDRESS, (address) => shownAddress(address, shown));
+  if (shown === 'show' || !text.includes('@')) return text;
+  return text.replace(WORD, (word: string, domain: string | undefined) =>
+    domain === undefined ? word : shownAddress(word, shown),
+  );
 }

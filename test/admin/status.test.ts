@@ -51,6 +51,28 @@ test('tells the page nothing of passwords and content, and addresses only as it 
   assert.ok(!stage.relay.output.includes('dialogue.ended'));
 });
 
+test('shows no address that an upstream names when it refuses the login of a client', async () => {
+  const refusal = '535 5.7.8 canary-carol@x.test is locked';
+  await using stage = await scene(
+    {
+      keywords: ['AUTH PLAIN'],
+      answer: (line) => (line.startsWith('AUTH') ? `${refusal}\r\n` : undefined),
+    },
+    {
+      ...ADMIN,
+      SEALPOST_CLIENT_AUTH: 'passthrough',
+      SEALPOST_CLIENT_AUTH_CLEAR_NETWORKS: '127.0.0.0/8',
+    },
+  );
+  using client = await SmtpDialog.open(stage.relay.port());
+  await client.command('EHLO x');
+  const login = Buffer.from('\0carol\0secret-of-hers').toString('base64');
+  assert.equal((await client.command(`AUTH PLAIN ${login}`)).raw, refusal);
+  const heard = await statusEvents(stage.relay);
+  assert.match(heard, /could not log in: 535 5\.7\.8 c…@x\.test is locked/);
+  assert.ok(!heard.includes('canary-carol'));
+});
+
 test('shows addresses where the operator asks for them, and in the log even then nowhere', async () => {
   await using stage = await scene({}, { ...ADMIN, SEALPOST_STATUS_ADDRESSES: 'show' });
   assert.equal(await sendTo(stage.relay), 250);

@@ -1,9 +1,11 @@
 /**
  * What else an operator wants to know of: clients turned away, limits, reloads, tokens, workers.
  *
- * Guarantees: a bounded number of them; what repeats itself is counted, not listed.
+ * Guarantees: a bounded number of them; what repeats itself is counted, not listed; addresses are shown as the operator lets
+ * them be, those in what upstreams and providers say included.
  */
 import type { Observer } from '../../log/observer.ts';
+import { withShownAddresses, type AddressShown } from '../../relay/shown-address.ts';
 
 export interface Notice {
   /** Of the last time, milliseconds since 1970. */
@@ -19,10 +21,12 @@ const MOST_CHARACTERS = 300;
 export class Notices {
   readonly observer: Observer;
   readonly #notices = new Map<string, Notice>();
+  readonly #addresses: AddressShown;
   readonly #now: () => number;
   readonly #changed: () => void;
 
-  constructor(now: () => number, changed: () => void) {
+  constructor(addresses: AddressShown, now: () => number, changed: () => void) {
+    this.#addresses = addresses;
     this.#now = now;
     this.#changed = changed;
     this.observer = {
@@ -95,7 +99,7 @@ export class Notices {
   }
 
   #tell(level: Notice['level'], said: string): void {
-    const text = said.slice(0, MOST_CHARACTERS);
+    const text = withShownAddresses(said, this.#addresses).slice(0, MOST_CHARACTERS);
     const times = (this.#notices.get(text)?.times ?? 0) + 1;
     this.#notices.delete(text);
     this.#notices.set(text, { at: this.#now(), level, text, times });

@@ -75,7 +75,7 @@ export class Status {
     this.#now = now;
     const changed = (): void => this.changed();
     this.#upstreams = new Upstreams(now, changed);
-    this.#notices = new Notices(now, changed);
+    this.#notices = new Notices(addresses, now, changed);
     this.#transactions = new Transactions({
       now,
       addresses,

@@ -26,6 +26,11 @@ for (const [text, masked] of [
   ['550 5.1.1 <alice@example.test>: nobody', '550 5.1.1 <a…@example.test>: nobody'],
   ['250 alice+tag@sub.example.test, "bob b"@x.test ok', '250 a…@sub.example.test, "…@x.test ok'],
   ['550 grüße@bücher.example', '550 g…@bücher.example'],
+  [
+    "550 o'hara@x.test, 'bob@x.test' \"carl@x.test\" unknown",
+    '550 o…@x.test, \'b…@x.test\' "c…@x.test" unknown',
+  ],
+  [`550 <"${'long '.repeat(20)}"@x.test> to="dora \\" b"@x.test`, '550 <"…@x.test> to="…@x.test'],
   ['250 2.0.0 Ok', '250 2.0.0 Ok'],
 ] as const) {
   test(`masks addresses in: ${text}`, () => {
@@ -33,6 +38,11 @@ for (const [text, masked] of [
     assert.equal(withShownAddresses(text, 'show'), text);
   });
 }
+
+test('takes no longer for a text that looks like an address for long', () => {
+  const text = `@ ${'a'.repeat(2_000_000)} ${'"'.repeat(100_000)}`;
+  assert.equal(withShownAddresses(text, 'mask'), text); // would take hours
+});
 
 test('listens to twenty dialogues a second, and to more in the next', () => {
   let now = 0;
