@@ -31,7 +31,7 @@ export function seal(record: object, before: Head): { readonly line: string; rea
 
 /** @returns undefined when it is not as it was sealed */
 export function readLine(line: string): ReadLine | undefined {
-  const [, covered = '', hash = ''] = /^(\{.*),"hash":"([0-9a-f]{64})"\}$/.exec(line) ?? [];
+  const [, covered = '', hash = ''] = /^(\{.*),"hash":"([0-9a-f]{64})"\}$/s.exec(line) ?? [];
   if (covered === '' || digest('sha256', covered) !== hash) return undefined;
   // What stands at both ends was put there by us, whatever is between them.
   const seq = /^\{"seq":(\d{1,15}),/.exec(covered)?.[1];

@@ -5,7 +5,6 @@
  * line on. Against both helps a head that was kept elsewhere.
  */
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 
 import { GENESIS, readLine, type Head, type ReadLine } from './chain.ts';
 
@@ -19,6 +18,8 @@ export interface Fault {
 export interface Verdict {
   readonly lines: number;
   readonly faults: readonly Fault[];
+  /** Lines without an end: one is being written, or a crash has left half of it. The relay takes no account of them either. */
+  readonly unended: readonly Fault[];
   /** Numbers of the first and the last line that are whole; undefined where there is none. */
   readonly first: number | undefined;
   readonly head: Head | undefined;
@@ -34,16 +35,30 @@ export interface Verdict {
 export async function verify(files: readonly string[], witness?: string): Promise<Verdict> {
   const check = new ChainCheck(witness);
   for (const file of files) {
-    const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
     let number = 0;
-    for await (const line of lines) check.take(line, { file, line: (number += 1) });
+    for await (const { line, isEnded } of linesOf(file)) {
+      const at = { file, line: (number += 1) };
+      if (isEnded) check.take(line, at);
+      else check.takeUnended(at);
+    }
   }
   return check.verdict;
 }
 
+/** LF alone ends one: whatever else readers take for an end was not written there. */
+async function* linesOf(file: string): AsyncGenerator<{ readonly line: string; readonly isEnded: boolean }> {
+  let rest = '';
+  for await (const piece of createReadStream(file, 'utf8')) {
+    const lines = `${rest}${String(piece)}`.split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield { line, isEnded: true };
+  }
+  if (rest !== '') yield { line: rest, isEnded: false };
+}
+
 /** Number of the first line that is whole; Infinity where there is none. @throws {Error} with `code` */
 export async function firstSeq(file: string): Promise<number> {
-  for await (const line of createInterface({ input: createReadStream(file) })) {
+  for await (const { line } of linesOf(file)) {
     const read = readLine(line);
     if (read !== undefined) return read.seq;
   }
@@ -53,6 +68,7 @@ export async function firstSeq(file: string): Promise<number> {
 class ChainCheck {
   readonly #witness: string | undefined;
   readonly #faults: Fault[] = [];
+  readonly #unended: Fault[] = [];
   #lines = 0;
   #first: ReadLine | undefined;
   #last: ReadLine | undefined;
@@ -68,6 +84,7 @@ class ChainCheck {
     return {
       lines: this.#lines,
       faults: this.#faults,
+      unended: this.#unended,
       first: this.#first?.seq,
       head: this.#last,
       hasWitness: this.#hasWitness,
@@ -86,19 +103,29 @@ class ChainCheck {
     if (read.hash === this.#witness) this.#hasWitness = true;
   }
 
+  takeUnended(at: Omit<Fault, 'text'>): void {
+    this.#unended.push({ ...at, text: 'has no end: it is being written, or was when the relay crashed' });
+  }
+
   #faultOf(read: ReadLine): string | undefined {
     const before = this.#last;
-    if (before === undefined) {
-      const isGenesis = read.seq === 1 && read.previous === GENESIS.hash;
-      return read.seq > 1 || isGenesis || this.#isBlind ? undefined : 'begins a chain, and not from nothing';
-    }
+    if (before === undefined) return this.#isBlind || isBeginning(read) ? undefined : NO_BEGINNING;
+    // What could not be read before it was put in then.
+    if (read.seq === before.seq + 1 && read.previous === before.hash) return undefined;
     const expected = before.seq + (this.#isBlind ? 2 : 1);
     if (read.seq < expected) return `is number ${read.seq} and stands behind number ${before.seq}`;
     if (read.seq > expected)
       return `is number ${read.seq}: ${missing(expected, read.seq - 1)} missing before it`;
-    if (this.#isBlind || read.previous === before.hash) return undefined;
-    return 'does not follow the line before it: one of them has been replaced';
+    return this.#isBlind ? undefined : REPLACED;
   }
+}
+
+const NO_BEGINNING = 'begins a chain, and not from nothing';
+const REPLACED = 'does not follow the line before it: one of them has been replaced';
+
+/** Of a later one, files before it may have been removed. */
+function isBeginning({ seq, previous }: ReadLine): boolean {
+  return seq > 1 || (seq === 1 && previous === GENESIS.hash);
 }
 
 function missing(from: number, to: number): string {

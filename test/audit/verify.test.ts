@@ -76,6 +76,31 @@ test('finds lines that changed places, and one that was put in twice', async () 
   ]);
 });
 
+test('finds a line that was put in, and blames no other for it', async () => {
+  const lines = trail();
+  lines.splice(2, 0, '{"event":"transaction.delivered"}');
+  assert.deepEqual(faultsOf(await verdictOn(lines)), ['3 is not as it was written']);
+});
+
+test('finds line ends that were changed', async () => {
+  const lines = trail();
+  lines[2] += '\r';
+  assert.deepEqual(faultsOf(await verdictOn(lines)), ['3 is not as it was written']);
+});
+
+test('takes a line break of Unicode for no line end', async () => {
+  const { line } = seal({ event: 'transaction.delivered', reply: 'a\u2028b' }, GENESIS);
+  assert.deepEqual(faultsOf(await verdictOn([line])), []);
+});
+
+test('tells of half a line at the end, and takes it for no change: it may be on its way', async () => {
+  const [last = '', ...lines] = trail().toReversed();
+  const file = join(directory, `trail-${(written += 1)}`);
+  writeFileSync(file, `${lines.toReversed().join('\n')}\n${last.slice(0, 40)}`);
+  const { faults, unended, head } = await verify([file]);
+  assert.deepEqual([faults, unended.map(({ line }) => line), head?.seq], [[], [6], 5]);
+});
+
 test('finds a first line that begins from something else', async () => {
   const { line } = seal({ event: 'trail.begun' }, { seq: 0, hash: 'f'.repeat(64) });
   assert.deepEqual(faultsOf(await verdictOn([line])), ['1 begins a chain, and not from nothing']);
