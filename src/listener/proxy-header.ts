@@ -21,6 +21,9 @@ const TEXT_OCTETS = 107;
 const TEXT_START = Buffer.from('PROXY ', 'latin1');
 /** §2.2: signature, version and command, family, length. */
 const FIXED_OCTETS = 16;
+/** §2.2: what is beyond these in either half of the family octet is invalid. */
+const LAST_FAMILY = 0x3;
+const LAST_TRANSPORT = 0x2;
 /** Addresses take 216 at most; what a balancer adds about TLS and names is short. */
 const REST_OCTETS = 4_096;
 
@@ -67,6 +70,7 @@ function binaryHeader(octets: Buffer): ProxyHeader | ProxyFault | undefined {
 
 /** @param family address family and transport; what is neither TCP over IPv4 nor over IPv6 names no client */
 function clientOf(family: number, rest: Buffer, length: number): ProxyHeader | ProxyFault {
+  if (family >> 4 > LAST_FAMILY || (family & 0x0f) > LAST_TRANSPORT) return 'malformed-proxy-header';
   switch (family) {
     case 0x11:
       return rest.length < 12

@@ -70,12 +70,14 @@ test('names no client where the balancer speaks for itself, or for none with an 
   }
 });
 
-test('refuses binary headers that are no version 2, too short for their family, or endless', () => {
+test('refuses binary headers that are no version 2, of no known or too short for their family, or endless', () => {
   for (const header of [
     proxyV2({ version: 1, family: 0x11, rest: V4 }),
     proxyV2({ command: 2, family: 0x11, rest: V4 }),
     proxyV2({ family: 0x11, rest: V4.subarray(0, 11) }),
     proxyV2({ family: 0x21, rest: V6.subarray(0, 35) }),
+    proxyV2({ family: 0x41, rest: V6 }),
+    proxyV2({ family: 0x13, rest: V4 }),
     proxyV2({ family: 0x11, rest: Buffer.alloc(4_097) }),
   ]) {
     assert.equal(readProxyHeader(header), 'malformed-proxy-header');
