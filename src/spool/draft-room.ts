@@ -52,9 +52,10 @@ export class DraftRoom {
     }
   }
 
+  /** What cannot be removed (the disk has become read-only) is swept later. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.#directory, { recursive: true, force: true }).catch(() => undefined);
   }
 
   async #showLife(): Promise<void> {

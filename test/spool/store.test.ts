@@ -201,6 +201,15 @@ test('sweeps content that was promised to nobody, and drafts of the dead', async
   assert.equal((await at.store.measure()).messages, 2);
 });
 
+test('closes where drafts cannot be removed any more, and leaves them to be swept', async () => {
+  await using at = await spoolPlace();
+  const parent = join(at.directory, 'elsewhere');
+  const room = await DraftRoom.open(parent);
+  await rm(parent, { recursive: true });
+  await writeFile(parent, 'no directory');
+  await room.close();
+});
+
 async function namesWithFiles(parent: string, names: readonly string[]): Promise<readonly string[]> {
   const counts = await Promise.all(names.map(async (name) => (await readdir(join(parent, name))).length));
   return names.filter((_, at) => (counts[at] ?? 0) > 0);
