@@ -11,6 +11,13 @@ import { RelayError } from '../protocol/failure.ts';
 import type { Draft } from './draft.ts';
 import { spoolError } from './spool-error.ts';
 
+/**
+ * What stays free of a disk, and of a small one: of a spool that has filled its own disk nothing could go out any more,
+ * because that has to be written down too.
+ */
+const RESERVE_OCTETS = 4_194_304;
+const RESERVE_PART = 1 / 4;
+
 export class ContentFiles {
   readonly #directory: string;
   /** To sync it. */
@@ -72,12 +79,13 @@ export class ContentFiles {
     }
   }
 
-  /** @throws {RelayError} spool, when the disk has no room for so many more */
+  /** @throws {RelayError} spool, when the disk has no room for so many more beside its reserve */
   async expectRoom(octets: number): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#directory).catch((error: unknown) => {
+    const { bavail, blocks, bsize } = await statfs(this.#directory).catch((error: unknown) => {
       throw spoolError(error);
     });
-    if (bavail * bsize < octets) throw new RelayError({ kind: 'spool', reason: 'ENOSPC' });
+    const reserve = Math.min(RESERVE_OCTETS, blocks * bsize * RESERVE_PART);
+    if (bavail * bsize < octets + reserve) throw new RelayError({ kind: 'spool', reason: 'ENOSPC' });
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,9 @@ const BUSY_MS = 10_000;
 const BUSY_POLL_MS = 10;
 const SQLITE_BUSY = 5;
 
+/** Pages that its log grows to before they are written back: less than what the disk keeps in reserve. */
+const LOG_PAGES = 100;
+
 export class SqliteDatabase {
   readonly #database: DatabaseSync;
 
@@ -23,6 +26,7 @@ export class SqliteDatabase {
     closeSync(openSync(path, 'a', 0o600)); // SQLite would let others read it; its other files are as this one
     this.#database = new DatabaseSync(path, { timeout: BUSY_MS });
     this.#database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${schema}`);
+    this.#database.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
     this.#database.exec('PRAGMA busy_timeout = 0');
   }
 

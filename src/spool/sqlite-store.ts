@@ -222,8 +222,10 @@ export class SqliteStore implements SpoolStore {
 
   /** Content first, then what says that it is there. */
   async #place({ message, content }: Entry, change: (database: DatabaseSync) => boolean): Promise<boolean> {
-    const { id } = message;
+    const { id, kind } = message;
     try {
+      // Content beyond that is on the disk already. A report takes the place of what it is about.
+      if (kind === 'mail') await this.#contents.expectRoom(ROW_OCTETS);
       await this.#contents.place(id, content);
       const isPlaced = await this.#database.write((database) => {
         const isChanged = change(database);

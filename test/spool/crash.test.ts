@@ -25,8 +25,9 @@ async function written(
   octets: number,
   killAfter: number,
   size?: string,
+  then = '',
 ): Promise<readonly string[]> {
-  const node = [process.execPath, WRITER, directory, String(octets)];
+  const node = [process.execPath, WRITER, directory, String(octets), then];
   // A file system of its own, which nobody else sees and which ends with the process.
   const script = `mount -t tmpfs -o size=${size} tmpfs "$1" && shift && "$@"; cp -a "$3" "$0"`;
   const [command = '', ...args] =
@@ -74,14 +75,21 @@ test('has every message that was acknowledged after a kill at any moment, and no
   await rm(directory, { recursive: true });
 });
 
-test(
-  'refuses what a full disk has no room for, and keeps what it has promised',
-  { skip: process.getuid?.() === 0 ? false : 'a file system of its own needs root' },
-  async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'sealpost-full-'));
-    const told = await written(directory, 200_000, 0, '2m');
-    assert.equal(told.at(-1), 'refused ENOSPC');
-    await assertWhole(`${directory}.after`, told.slice(0, -1));
-    for (const one of [directory, `${directory}.after`]) await rm(one, { recursive: true });
-  },
-);
+const NEEDS_ROOT = {
+  skip: process.getuid?.() === 0 ? false : 'a file system of its own needs root',
+} as const;
+
+test('leaves itself room on a disk that it fills to write down what goes out', NEEDS_ROOT, async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealpost-full-'));
+  const told = await written(directory, 3_000, 0, '3m', 'release');
+  assert.deepEqual(told.slice(-2), ['refused ENOSPC', `released ${told.length - 2}`]);
+  for (const one of [directory, `${directory}.after`]) await rm(one, { recursive: true });
+});
+
+test('refuses what a full disk has no room for, and keeps what it has promised', NEEDS_ROOT, async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealpost-full-'));
+  const told = await written(directory, 200_000, 0, '2m');
+  assert.equal(told.at(-1), 'refused ENOSPC');
+  await assertWhole(`${directory}.after`, told.slice(0, -1));
+  for (const one of [directory, `${directory}.after`]) await rm(one, { recursive: true });
+});
