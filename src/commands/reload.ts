@@ -21,18 +21,19 @@ export interface Reloadable {
 
 export interface Reloads {
   /** What was asked for up to now, and what will be, is done from now on. */
-  begin(): void;
+  begin(running: Reloadable): void;
   /** Nothing is done any more. */
   end(): void;
 }
 
 /** Catches the signal from now on: it would end the process. */
-export function reloadOnHangup(running: Reloadable, log: Log, supervisor: SupervisorLine): Reloads {
-  const begun = Promise.withResolvers<void>();
-  let last = begun.promise;
+export function reloadOnHangup(log: Log, supervisor: SupervisorLine): Reloads {
+  const begun = Promise.withResolvers<Reloadable>();
+  let last = Promise.resolve();
   let isWaiting = false;
   let isOver = false;
   const next = async (): Promise<void> => {
+    const running = await begun.promise;
     isWaiting = false; // what is signalled from here on may be about files that were read already
     if (!isOver) await reload(running, log, supervisor);
   };

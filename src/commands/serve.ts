@@ -38,7 +38,11 @@ Exit code
 export async function serve(settings: Settings, patience?: Patience): Promise<number> {
   // A process manager that is built on node:cluster makes us somebody else's worker: then we are alone.
   if (cluster.isWorker && settings.workers > 1) return serveAsWorker(settings);
+  // As process 1 of a container we would not hear of them without.
+  process.once('SIGTERM', quitAtOnce).once('SIGINT', quitAtOnce);
   const log = openLog(settings.logLevel, settings.logFormat);
+  const supervisor = new SupervisorLine(supervisorIn(), log);
+  const reloads = reloadOnHangup(log, supervisor);
   dieOnMistakes((mistake) => log.emit('internal.error', mistake));
   log.emit('config.loaded', { version: packageVersion(), settings: settings.shown });
   for (const { variable, text } of settings.warnings) log.emit('config.warned', { variable, text });
@@ -52,15 +56,13 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
   const admin = new Admin(settings, relay, log);
   // Before anybody can know that it listens.
   const stopSignal = untilToldToStop();
-  const supervisor = new SupervisorLine(supervisorIn(), log);
-  const reloads = reloadOnHangup({ relay, admin }, log, supervisor);
   const failure = (await relay.start()) ?? (await admin.start());
   if (failure !== undefined) {
     relay.kill();
     return failure;
   }
   supervisor.ready();
-  reloads.begin();
+  reloads.begin({ relay, admin });
   log.emit('process.stopping', { signal: await stopSignal });
   supervisor.stopping();
   reloads.end();
@@ -73,6 +75,7 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
 }
 
 async function untilToldToStop(): Promise<string> {
+  process.off('SIGTERM', quitAtOnce).off('SIGINT', quitAtOnce);
   const signal = await new Promise<string>((resolve) => {
     process.once('SIGTERM', resolve).once('SIGINT', resolve);
   });
@@ -80,7 +83,7 @@ async function untilToldToStop(): Promise<string> {
   return signal;
 }
 
-/** Told twice: whoever says it again does not want to wait. */
+/** Told before there is anything to wait for, or twice: whoever says it again does not want to wait. */
 function quitAtOnce(): void {
   process.exit(EXIT.ok);
 }

@@ -3,9 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 import { after, test } from 'node:test';
 
 import { TestAuthority } from '../support/pki.ts';
+import { runSealpost } from '../support/relay-process.ts';
 import { accepted } from '../support/relay-test-bed.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
 import { SmtpDialog } from '../support/smtp-dialog.ts';
@@ -15,6 +17,11 @@ const CLIENTS = 40;
 const authority = new TestAuthority();
 const identity = authority.issue();
 after(() => authority.remove());
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
 
 /** What one client was told. */
 interface Account {
@@ -98,3 +105,28 @@ test('ends at once on a second SIGTERM, with a transaction under way', { timeout
   assert.ok(!relay.log.some(({ event }) => event === 'process.stopped'), 'it was waited for');
   assert.equal(upstream.messages.length, 0);
 });
+
+test(
+  'ends cleanly when it is told to while it starts, and not for a SIGHUP',
+  { timeout: 60_000 },
+  async () => {
+    const database = createServer((socket) => void socket.unref())
+      .listen(0, '127.0.0.1')
+      .unref(); // it says nothing
+    await once(database, 'listening');
+    const asked = once(database, 'connection');
+    await using relay = runSealpost(['serve'], {
+      SEALPOST_LISTEN: '127.0.0.1:0',
+      SEALPOST_HOSTNAME: 'relay.example.test',
+      SEALPOST_UPSTREAM: 'smtps://localhost:1',
+      SEALPOST_SPOOL: `postgres://relay:pw@127.0.0.1:${portOf(database)}/spool`,
+    });
+    const closed = once(relay.child, 'close');
+    await asked;
+    relay.child.kill('SIGHUP');
+    relay.child.kill('SIGTERM');
+    assert.deepEqual(await closed, [0, null]);
+    assert.ok(!relay.log.some(({ event }) => event === 'listener.started'), 'it was not starting any more');
+    database.close();
+  },
+);
