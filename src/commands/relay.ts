@@ -253,7 +253,10 @@ function makeListeners(
 /** One for all listeners; each process has its share of the clients. */
 function boundsOf({ clientLimits, clientPace: pace }: Settings, part: WorkerNumber): SharedBounds {
   return {
-    limits: new ClientLimits({ ...clientLimits, clients: shareOf(clientLimits.clients, part) }),
+    limits: new ClientLimits(
+      { ...clientLimits, clients: shareOf(clientLimits.clients, part) },
+      part.workers > 1,
+    ),
     pace,
   };
 }

@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Readiness } from '../admin/health.ts';
 import { SharedHealth, type HealthMember } from '../admin/shared-health.ts';
 import type { Settings } from '../config/settings.ts';
+import { countForWorkers } from '../listener/client-limits.ts';
 import type { ObservedLog } from '../log/log.ts';
 import type { Measured } from '../metrics/measured-metrics.ts';
 import { measureProcess } from '../metrics/process-measures.ts';
@@ -74,6 +75,7 @@ export class Workers implements Relaying {
   async start(): Promise<number | undefined> {
     await identityOf(this.#settings, this.#log); // issued before there are several who would
     configureCluster();
+    countForWorkers();
     process.once('exit', () => this.kill());
     const numbers = Array.from({ length: this.#settings.workers }, (_, index) => index + 1);
     // The first goes ahead: what it cannot do the others cannot either, and it is told once.

@@ -22,7 +22,7 @@ export const LIMIT_VARIABLES = {
     'SEALPOST_CLIENT_MAX_PER_ADDRESS',
     {
       form: 'number',
-      meaning: `Clients at once from one address, or one IPv6 /64 (default: ${OF_ONE_ADDRESS}; no limit on loopback, whose programs share an address).`,
+      meaning: `Clients at once from one address, or one IPv6 /64 (default: ${OF_ONE_ADDRESS}; no limit on loopback, whose programs share an address); each of several workers counts for itself.`,
     },
     (variable) => variable.asCount(1),
   ),

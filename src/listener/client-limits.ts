@@ -3,9 +3,15 @@
  *
  * Guarantees: who is over a limit hears so and when to come again, and takes nothing from the others; memory is bounded
  * by the clients of one minute.
- * Counts for one process; where several share the ports, each has its share of the clients too.
+ * Where several processes share the ports, messages and recipients are counted by their primary, for all of them; clients
+ * at once are not: each process has its share of all, and counts those of one address for itself.
  */
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import {
+  RateLimiterCluster,
+  RateLimiterClusterMaster,
+  RateLimiterMemory,
+  RateLimiterRes,
+} from 'rate-limiter-flexible';
 
 import type { Log } from '../log/log.ts';
 import { ownReply, type Reply } from '../protocol/reply.ts';
@@ -46,6 +52,14 @@ export interface OverLimit {
 
 const MINUTE_S = 60;
 
+/** A primary that is busy; beyond that a worker counts by itself. */
+const PRIMARY_MS = 1_000;
+
+/** Makes this process, the primary, count for workers that are started from now on. */
+export function countForWorkers(): RateLimiterClusterMaster {
+  return new RateLimiterClusterMaster();
+}
+
 export class ClientLimits {
   readonly #options: ClientLimitOptions;
   readonly #messages: Rate;
@@ -55,10 +69,11 @@ export class ClientLimits {
   /** When each limit was told of last; a flood of clients is no flood of lines. */
   readonly #toldAt = new Map<ClientLimitName, number>();
 
-  constructor(options: ClientLimitOptions) {
+  /** @param isWorker whether a primary counts messages and recipients */
+  constructor(options: ClientLimitOptions, isWorker = false) {
     this.#options = options;
-    this.#messages = new Rate('messages', options.messages);
-    this.#recipients = new Rate('recipients', options.recipients);
+    this.#messages = new Rate('messages', options.messages, isWorker);
+    this.#recipients = new Rate('recipients', options.recipients, isWorker);
   }
 
   /** Takes a place; `leave` gives it back. @returns undefined when there was one */
@@ -121,14 +136,13 @@ class Rate {
   readonly #limit: 'messages' | 'recipients';
   readonly #most: Limit;
   /** By how many one may have. */
-  readonly #counters = new Map<number, RateLimiterMemory>();
+  readonly #counters = new Map<number, Counter>();
 
-  constructor(limit: 'messages' | 'recipients', most: Limit) {
+  constructor(limit: 'messages' | 'recipients', most: Limit, isWorker: boolean) {
     this.#limit = limit;
     this.#most = most;
     for (const points of [most.remote, most.loopback])
-      if (points !== Infinity)
-        this.#counters.set(points, new RateLimiterMemory({ points, duration: MINUTE_S }));
+      if (points !== Infinity) this.#counters.set(points, new Counter(limit, points, isWorker));
   }
 
   /** Whether there is anything to count. */
@@ -148,6 +162,29 @@ class Rate {
       const text = `This client has sent the ${most} ${this.#limit} that it may in a minute; send it again in ${seconds} s.`;
       const reply = ownReply([451, '4.7.1'], text);
       return { limit: this.#limit, reply, isFirst: error.consumedPoints === most + 1 };
+    }
+  }
+}
+
+/** So many in a minute, of each. */
+class Counter {
+  readonly #own: RateLimiterMemory;
+  readonly #common: RateLimiterCluster | undefined;
+
+  constructor(name: string, points: number, isWorker: boolean) {
+    const options = { points, duration: MINUTE_S };
+    this.#own = new RateLimiterMemory(options);
+    const keyPrefix = `${name} ${points}`;
+    if (isWorker) this.#common = new RateLimiterCluster({ ...options, keyPrefix, timeoutMs: PRIMARY_MS });
+  }
+
+  /** @throws {RateLimiterRes} when it is one too many */
+  async consume(whose: string): Promise<void> {
+    try {
+      await (this.#common ?? this.#own).consume(whose);
+    } catch (error) {
+      if (this.#common === undefined || error instanceof RateLimiterRes) throw error;
+      await this.#own.consume(whose); // the primary does not answer
     }
   }
 }

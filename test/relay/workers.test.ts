@@ -142,6 +142,21 @@ test('is not ready, and says why, when no worker can secure a hop', LIMIT, async
   });
 });
 
+test('counts what a client sends in a minute for all workers together', LIMIT, async () => {
+  await using upstream = await startUpstream();
+  await using relay = await startWorkers(upstream, authority.caFile, {
+    SEALPOST_CLIENT_MESSAGES_PER_MINUTE: '20',
+  });
+  const codes = await Promise.all(
+    Array.from({ length: 40 }, async () => {
+      using client = await SmtpDialog.open(relay.port());
+      return (await client.send('Subject: x\r\n\r\nHello')).code;
+    }),
+  );
+  assert.equal(codes.filter((code) => code === 451).length, 20);
+  assert.equal(upstream.messages.length, 20);
+});
+
 test('keeps every log line whole when its reader is slow', LIMIT, async () => {
   const verdict = `250 2.0.0 ${'long '.repeat(90)}\r\n`;
   await using upstream = await startUpstream({ verdict: () => verdict });
