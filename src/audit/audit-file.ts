@@ -9,16 +9,17 @@ import { dirname } from 'node:path';
 
 import { errorCode } from '../protocol/error-code.ts';
 import { syncDirectory } from '../state/atomic-file.ts';
-import { GENESIS, seal, type Head } from './chain.ts';
+import { GENESIS, type Head, type SealedLine } from './chain.ts';
 import { newestHead, tailOf } from './file-tail.ts';
 
-/** What was found when a file was opened, where that is worth a line of its own. */
-type Finding =
+/** What was found when a file was opened, where that is worth the first line that is written. */
+export type Finding =
   | { readonly event: 'trail.begun'; readonly damaged?: string }
   /** Octets of a line that a crash has left unfinished. */
   | { readonly event: 'trail.resumed'; readonly cut: number };
 
 export class AuditFile {
+  readonly finding: Finding | undefined;
   readonly #path: string;
   readonly #maxOctets: number;
   #handle: FileHandle;
@@ -26,8 +27,6 @@ export class AuditFile {
   #octets: number;
   /** Whether there may be half of what could not be written. */
   #isTorn = false;
-  /** To be written before anything else. */
-  #finding: Finding | undefined;
 
   private constructor(path: string, maxOctets: number, opened: Opened) {
     this.#path = path;
@@ -35,7 +34,7 @@ export class AuditFile {
     this.#handle = opened.handle;
     this.#head = opened.head;
     this.#octets = opened.octets;
-    this.#finding = opened.finding;
+    this.finding = opened.finding;
   }
 
   /** @param maxOctets beyond which it is rotated @throws {Error} with `code` */
@@ -43,24 +42,27 @@ export class AuditFile {
     return new AuditFile(path, maxOctets, await openAt(path));
   }
 
+  /** Of the last line that is on disk. */
   get head(): Head {
     return this.#head;
   }
 
-  /** @returns the name of the file that was full before, if one was @throws {Error} with `code`: nothing was written */
-  async append(records: readonly object[]): Promise<string | undefined> {
+  /**
+   * @param lines that follow the head, one at least
+   * @returns the name of the file that was full before, if one was @throws {Error} with `code`: nothing was written
+   */
+  async append(lines: readonly SealedLine[]): Promise<string | undefined> {
     if (this.#isTorn) await this.#handle.truncate(this.#octets);
     this.#isTorn = false;
-    const finding = this.#finding === undefined ? [] : [{ time: new Date().toISOString(), ...this.#finding }];
-    const { text, head } = sealAll([...finding, ...records], this.#head);
-    const rotated = await this.#makeRoom(Buffer.byteLength(text));
+    const text = Buffer.from(lines.map(({ line }) => `${line}\n`).join(''));
+    const rotated = await this.#makeRoom(text.length);
     this.#isTorn = true;
     await this.#handle.appendFile(text);
     await this.#handle.datasync();
     this.#isTorn = false;
-    this.#octets += Buffer.byteLength(text);
-    this.#head = head;
-    this.#finding = undefined;
+    this.#octets += text.length;
+    const { seq, hash } = lines.at(-1) ?? this.#head;
+    this.#head = { seq, hash };
     return rotated;
   }
 
@@ -124,17 +126,6 @@ async function openAt(path: string): Promise<Opened> {
 /** By its last line, so that names sort and no two are the same. */
 function rotatedName(path: string, { seq }: Head): string {
   return `${path}.${String(seq).padStart(12, '0')}`;
-}
-
-function sealAll(records: readonly object[], before: Head): { readonly text: string; readonly head: Head } {
-  let text = '';
-  let head = before;
-  for (const record of records) {
-    const sealed = seal(record, head);
-    text += `${sealed.line}\n`;
-    head = sealed.head;
-  }
-  return { text, head };
 }
 
 /** For people. */

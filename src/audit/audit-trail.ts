@@ -10,6 +10,7 @@ import type { EventName, Events } from '../log/events.ts';
 import type { Log } from '../log/log.ts';
 import type { Observer } from '../log/observer.ts';
 import { fileReason, type AuditFile } from './audit-file.ts';
+import { seal, type Head, type SealedLine } from './chain.ts';
 import { HopBook } from './hop-book.ts';
 
 /** What happens in this time is written, and synced, in one go: ten syncs a second cost a tenth of the CPU for a message. */
@@ -17,7 +18,7 @@ const GATHER_MS = 1_000;
 const RETRY_MS = 2_000;
 /** Lines that wait; about 20 MB. */
 const MOST_WAITING = 30_000;
-const MOST_AT_ONCE = 1_000;
+const MOST_AT_ONCE = 5_000;
 
 /** What tells of the fate of a message, or of some of its recipients. */
 type AuditedEvent =
@@ -36,8 +37,11 @@ export class AuditTrail {
   readonly #file: AuditFile;
   readonly #log: Log;
   readonly #hops = new HopBook();
-  readonly #waiting: object[] = [];
+  readonly #waiting: SealedLine[] = [];
   readonly #closing = new AbortController();
+  /** Of the last line that waits, or is written. */
+  #head: Head;
+  /** Lines that no line tells of yet. */
   #lost = 0;
   /** Why the last try failed. */
   #trouble: string | undefined;
@@ -47,7 +51,9 @@ export class AuditTrail {
   constructor(file: AuditFile, log: Log) {
     this.#file = file;
     this.#log = log;
+    this.#head = file.head;
     this.observer = { ...this.#hops.observer, ...this.#audited(), ...this.#hangups() };
+    if (file.finding !== undefined) this.#seal(file.finding);
     log.emit('audit.started', file.head);
   }
 
@@ -90,10 +96,21 @@ export class AuditTrail {
   #note(event: EventName, fields: object): void {
     if (this.#waiting.length >= MOST_WAITING) this.#lost += 1;
     else {
-      const time = new Date().toISOString();
-      this.#waiting.push({ time, event, ...fields, ...this.#hops.get(hidOf(fields)) });
+      this.#tellLost();
+      this.#seal({ event, ...fields, ...this.#hops.get(hidOf(fields)) });
     }
     this.#begin();
+  }
+
+  #tellLost(): void {
+    if (this.#lost > 0) this.#seal({ event: 'trail.lost', lines: this.#lost });
+    this.#lost = 0;
+  }
+
+  #seal(record: object): void {
+    const sealed = seal({ time: new Date().toISOString(), ...record }, this.#head);
+    this.#head = sealed;
+    this.#waiting.push(sealed);
   }
 
   #begin(): void {
@@ -113,7 +130,7 @@ export class AuditTrail {
     try {
       if (this.#mustReopen) await this.#file.reopen();
       this.#mustReopen = false;
-      while (this.#waiting.length + this.#lost > 0) await this.#writeSome();
+      while (this.#waiting.length > 0) await this.#writeSome();
     } catch (error) {
       const reason = fileReason(error);
       if (reason !== this.#trouble) this.#log.emit('audit.failed', { reason });
@@ -124,13 +141,10 @@ export class AuditTrail {
   }
 
   async #writeSome(): Promise<void> {
-    const [lines, lost] = [this.#waiting.slice(0, MOST_AT_ONCE), this.#lost];
-    const isLast = lines.length === this.#waiting.length;
-    const gap =
-      isLast && lost > 0 ? [{ time: new Date().toISOString(), event: 'trail.lost', lines: lost }] : [];
-    const rotated = await this.#file.append([...lines, ...gap]);
+    const lines = this.#waiting.slice(0, MOST_AT_ONCE);
+    const rotated = await this.#file.append(lines);
     this.#waiting.splice(0, lines.length);
-    if (isLast) this.#lost -= lost;
+    this.#tellLost();
     if (rotated !== undefined) this.#log.emit('audit.rotated', { ...this.#file.head, file: rotated });
     if (this.#trouble !== undefined) this.#log.emit('audit.resumed', this.#file.head);
     this.#trouble = undefined;

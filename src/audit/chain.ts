@@ -21,12 +21,17 @@ export interface ReadLine extends Head {
   readonly previous: string;
 }
 
-/** @returns the line without its end, and the head that it makes */
-export function seal(record: object, before: Head): { readonly line: string; readonly head: Head } {
+/** A line as it is written, and the head that it makes. */
+export interface SealedLine extends Head {
+  /** Without its end. */
+  readonly line: string;
+}
+
+export function seal(record: object, before: Head): SealedLine {
   const seq = before.seq + 1;
   const covered = JSON.stringify({ seq, ...record, previous: before.hash }).slice(0, -1);
   const hash = digest('sha256', covered);
-  return { line: `${covered},"hash":"${hash}"}`, head: { seq, hash } };
+  return { line: `${covered},"hash":"${hash}"}`, seq, hash };
 }
 
 /** @returns undefined when it is not as it was sealed */

@@ -18,7 +18,7 @@ function trail(): string[] {
   let head = GENESIS;
   return ['a', 'b', 'c', 'd', 'e', 'f'].map((reply) => {
     const sealed = seal({ event: 'transaction.delivered', reply }, head);
-    head = sealed.head;
+    head = sealed;
     return sealed.line;
   });
 }
