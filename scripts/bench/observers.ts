@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { Status } from '../../src/admin/status/status.ts';
 import { AuditFile } from '../../src/audit/audit-file.ts';
 import { AuditTrail } from '../../src/audit/audit-trail.ts';
 import { Relay } from '../../src/commands/relay.ts';
@@ -110,7 +111,8 @@ async function observedLog(work: string): Promise<Log> {
   const log = openLog('info', 'json');
   const trail = new AuditTrail(await AuditFile.open(join(work, 'audit.jsonl'), 1e9), log);
   const reports = new ReportDirectory(work, 'relay.example.test', log);
-  for (const { observer } of [new RelayMetrics('0'), trail, reports]) log.observe(observer);
+  for (const { observer } of [new RelayMetrics('0'), new Status('mask'), trail, reports])
+    log.observe(observer);
   return log;
 }
 

@@ -77,11 +77,11 @@ function placeIn({ adminListen, adminToken: token, listenIdentity }: Settings): 
 function metricsPages(relay: Relaying, log: ObservedLog): Pages {
   const metrics = new RelayMetrics(packageVersion());
   log.observe(metrics.observer);
-  const page = async (): Promise<Page> => ({
-    status: 200,
-    contentType: metrics.contentType,
-    text: await metrics.text(await relay.measure()),
-  });
+  const page = async (): Promise<Page> => {
+    const measured = await relay.measure();
+    log.settle();
+    return { status: 200, contentType: metrics.contentType, text: await metrics.text(measured) };
+  };
   return new Map([['/metrics', page]]);
 }
 

@@ -68,6 +68,7 @@ export async function serve(settings: Settings, patience?: Patience): Promise<nu
   reloads.end();
   admin.stop();
   const forced = await relay.stop();
+  log.settle();
   await records.close();
   log.emit('process.stopped', { forced });
   await Promise.all([lastLinesWritten(), supervisor.settled()]);

@@ -2,11 +2,12 @@
  * The log: typed events in, one line each on standard output.
  *
  * Guarantees: an event whose level is off and that nobody observes costs two comparisons; observers hear of every event,
- * whatever the level, and one that fails stops nobody; nor does a reader of standard output that goes away; JSON escapes
- * every control character, so that no field can make a second line.
+ * whatever the level, a moment later; a reader of standard output that goes away stops nobody; JSON escapes every control
+ * character, so that no field can make a second line.
  */
 import { createLogger, format, transports } from 'winston';
 
+import { Audience } from './audience.ts';
 import { describeError } from './describe-error.ts';
 import { LEVELS, type EventName, type Events, type Level } from './events.ts';
 import { watchedBy, type Observer } from './observer.ts';
@@ -22,8 +23,10 @@ export interface Log {
 export interface ObservedLog extends Log {
   /** Events that somebody hears of. */
   readonly watched: readonly EventName[];
-  /** Hears of all events from now on. */
+  /** Hears of all events from now on, a moment later. */
   observe(observer: Observer): void;
+  /** Lets observers hear at once of all that has happened. */
+  settle(): void;
   /** Tells observers alone: the line is written elsewhere. */
   pass<E extends EventName>(event: E, fields: Events[E]): void;
 }
@@ -33,24 +36,16 @@ const RANK: { readonly [L in Level]: number } = { error: 0, warn: 1, info: 2, de
 /** A log that writes to standard output. */
 export function openLog(level: Level, lineFormat: LogFormat): ObservedLog {
   const write = lineWriter(level, lineFormat);
-  const observers: Observer[] = [];
-  const tell = <E extends EventName>(event: E, fields: Events[E]): void => {
-    for (const observer of observers) {
-      try {
-        observer[event]?.(fields);
-      } catch (error) {
-        write('internal.error', describeError(error));
-      }
-    }
-  };
+  const audience = new Audience((error) => write('internal.error', describeError(error)));
   return {
     get watched() {
-      return watchedBy(observers);
+      return watchedBy(audience.observers);
     },
-    observe: (observer) => void observers.push(observer),
-    pass: tell,
+    observe: (observer) => audience.add(observer),
+    settle: () => audience.settle(),
+    pass: (event, fields) => audience.take(event, fields),
     emit(event, fields) {
-      if (observers.length > 0) tell(event, fields);
+      audience.take(event, fields);
       write(event, fields);
     },
   };

@@ -7,7 +7,7 @@
 import type { ServerResponse } from 'node:http';
 
 import { describeError } from '../../log/describe-error.ts';
-import type { Log } from '../../log/log.ts';
+import type { ObservedLog } from '../../log/log.ts';
 import type { Status } from './status.ts';
 
 /** What is asked of the relay while somebody looks. */
@@ -29,13 +29,13 @@ const MOST_READERS = 20;
 export class StatusStream {
   readonly #status: Status;
   readonly #measure: () => Promise<Depth>;
-  readonly #log: Log;
+  readonly #log: ObservedLog;
   /** Whether each still has to be told the whole. */
   readonly #readers = new Map<ServerResponse, boolean>();
   #isGathering = false;
   #pulse: NodeJS.Timeout | undefined;
 
-  constructor(status: Status, measure: () => Promise<Depth>, log: Log) {
+  constructor(status: Status, measure: () => Promise<Depth>, log: ObservedLog) {
     this.#status = status;
     this.#measure = measure;
     this.#log = log;
@@ -74,6 +74,7 @@ export class StatusStream {
   }
 
   #tell(): void {
+    this.#log.settle();
     const news = eventText('news', this.#status.news());
     let whole: string | undefined;
     for (const [reader, lacksWhole] of this.#readers) {

@@ -172,17 +172,20 @@ export class Transactions {
       at: known?.outcome !== undefined && told.outcome === undefined ? known.at : this.#around.now(),
     };
     // In the order in which they were told of.
-    this.#stories.delete(tid);
+    if (known !== undefined) this.#stories.delete(tid);
     this.#stories.set(tid, story);
     if (told.outcome !== undefined) this.#last = story;
     if (told.outcome === 'refused') this.#lastRefused = story;
     this.#changed.add(tid);
-    const [oldest] = this.#stories.keys();
-    if (oldest !== undefined && this.#stories.size > MOST_STORIES) {
-      this.#stories.delete(oldest);
-      this.#changed.delete(oldest);
-    }
+    if (this.#stories.size > MOST_STORIES) this.#forgetOldest();
     this.#around.changed();
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#stories.keys();
+    if (oldest === undefined) return;
+    this.#stories.delete(oldest);
+    this.#changed.delete(oldest);
   }
 
   #shown(text: string): string {
