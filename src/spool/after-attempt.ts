@@ -34,7 +34,7 @@ const DELAY_MS = 4 * 3_600_000;
 /** @param now milliseconds since 1970 */
 export function afterAttempt(before: SpooledMessage, attempt: Attempt, now: number): Outcome {
   const isOver = now >= before.expiresAt;
-  const pairs = before.recipients.map((one) => [one, settled(one, attempt, isOver)] as const);
+  const pairs = inTurn(before, attempt).map((one) => [one, settled(one, attempt, isOver)] as const);
   const became = (state: SpooledRecipient['state']): readonly SpooledRecipient[] =>
     pairs
       .filter(([old, fresh]) => old.state !== fresh.state && fresh.state === state)
@@ -71,6 +71,16 @@ function noticesOf({ kind, sender }: SpooledMessage, all: readonly Candidates[])
       .filter(({ argument }) => wantsToHear(argument, occasion))
       .map((recipient) => ({ recipient, action })),
   );
+}
+
+/**
+ * An upstream may take fewer recipients in one message than there are, and put the same ones off each time: who was asked
+ * goes behind who was not, and whoever was first goes last.
+ */
+function inTurn(before: SpooledMessage, { words }: Attempt): readonly SpooledRecipient[] {
+  const [first] = waitingRecipients(before);
+  const turn = (one: SpooledRecipient): number => (one === first ? 2 : Number(words.has(one)));
+  return before.recipients.toSorted((one, other) => turn(one) - turn(other));
 }
 
 function settled(recipient: SpooledRecipient, { words }: Attempt, isOver: boolean): SpooledRecipient {

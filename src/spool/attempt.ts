@@ -172,16 +172,11 @@ class Sending {
     return open;
   }
 
-  /** As many as the upstream takes in one message; not the same ones first each time, should they be put off again. */
+  /** As many as the upstream takes in one message. */
   #askable(): readonly SpooledRecipient[] {
-    const { message } = this.#order;
     const { limits } = this.#envelope.lease.hop.capabilities;
-    const waiting = waitingRecipients(message);
-    const first = ((message.attempts - 1) * (limits.rcptMax ?? 1)) % waiting.length;
     const room = new RecipientLimits();
-    return [...waiting.slice(first), ...waiting.slice(0, first)].filter(({ argument }) =>
-      room.admit(argument.path, limits),
-    );
+    return waitingRecipients(this.#order.message).filter(({ argument }) => room.admit(argument.path, limits));
   }
 
   async #recipient(recipient: SpooledRecipient): Promise<void> {

@@ -8,7 +8,11 @@ import fc from 'fast-check';
 
 import { afterAttempt, type Notice } from '../../../src/spool/after-attempt.ts';
 import type { Attempt, Word } from '../../../src/spool/attempt.ts';
-import type { SpooledMessage, SpooledRecipient } from '../../../src/spool/spooled-message.ts';
+import {
+  waitingRecipients,
+  type SpooledMessage,
+  type SpooledRecipient,
+} from '../../../src/spool/spooled-message.ts';
 import { plainPath, spooled } from '../../support/spool-place.ts';
 
 const NOW = 1_000_000_000;
@@ -67,16 +71,34 @@ test('forgets no recipient, and touches none that was settled', () => {
     fc.property(tried, ({ before, attempt }) => {
       const { message: after, isDone } = afterAttempt(before, attempt, NOW);
       assert.equal(after.recipients.length, before.recipients.length);
-      for (const [at, old] of before.recipients.entries()) {
-        const fresh = after.recipients[at];
+      for (const old of before.recipients) {
+        const fresh = after.recipients.find(({ argument }) => argument === old.argument);
+        assert.ok(fresh !== undefined);
         if (old.state !== 'waiting') assert.deepEqual(fresh, old);
-        if (old.mayHaveIt && fresh?.state === 'waiting') assert.equal(fresh.mayHaveIt, true);
+        if (old.mayHaveIt && fresh.state === 'waiting') assert.equal(fresh.mayHaveIt, true);
       }
       assert.equal(
         isDone,
         after.recipients.every(({ state }) => state !== 'waiting'),
       );
       assert.ok(after.nextAttemptAt >= NOW);
+    }),
+  );
+});
+
+test('puts who was asked behind who was not, and whoever was first behind all', () => {
+  fc.assert(
+    fc.property(tried, ({ before, attempt }) => {
+      const { message: after } = afterAttempt(before, attempt, NOW);
+      const [first, ...others] = waitingRecipients(before);
+      const asked = others.filter((one) => attempt.words.has(one));
+      const unasked = others.filter((one) => !attempt.words.has(one));
+      const turns = [...unasked, ...asked, ...(first === undefined ? [] : [first])];
+      const waited = new Set(turns.map(({ argument }) => argument));
+      assert.deepEqual(
+        after.recipients.map(({ argument }) => argument).filter((one) => waited.has(one)),
+        turns.map(({ argument }) => argument),
+      );
     }),
   );
 });
