@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import { INHERITED } from '../../test/support/inherited-environment.ts';
 import { freePorts } from '../../test/support/peers/peer.ts';
 import { TestAuthority } from '../../test/support/pki.ts';
 import type { Variables } from '../../test/support/relay-process.ts';
@@ -149,7 +150,7 @@ function waitingRecipients(lines: readonly string[]): readonly string[] {
 }
 
 async function queue(args: readonly string[], variables: Variables): Promise<string> {
-  const env = { PATH: process.env['PATH'], ...variables };
+  const env = { ...INHERITED, ...variables };
   const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'queue', ...args], {
     env,
     maxBuffer: QUEUE_OCTETS,

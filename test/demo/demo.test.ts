@@ -13,6 +13,7 @@ import { after, before, mock, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { demo } from '../../src/commands/demo.ts';
+import { INHERITED } from '../support/inherited-environment.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const temporary = mkdtempSync(join(tmpdir(), 'sealpost-demo-test-'));
@@ -30,7 +31,7 @@ async function runDemo(
   onOutput: (out: string, pid: number) => void = () => undefined,
 ): Promise<Run> {
   const child = spawn(process.execPath, [CLI, 'demo', ...args], {
-    env: { TMPDIR: temporary },
+    env: { ...INHERITED, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';

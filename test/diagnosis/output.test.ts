@@ -9,6 +9,7 @@ import { after, describe, test } from 'node:test';
 
 import { read, runCheck } from '../support/check-run.ts';
 import { CANARY_PASSWORD } from '../support/hostile-canary.ts';
+import { INHERITED } from '../support/inherited-environment.ts';
 import { TestAuthority } from '../support/pki.ts';
 import type { Variables } from '../support/relay-process.ts';
 import { GOOD_KEYWORDS, ScriptedUpstream } from '../support/scripted-upstream.ts';
@@ -78,7 +79,7 @@ describe('The text for people', { concurrency: 4 }, () => {
   test('may lose its reader', async () => {
     await using upstream = await ScriptedUpstream.start({ mode: 'implicit', identity });
     const child = spawn(process.execPath, [CLI, 'check', upstream.url], {
-      env: { PATH: process.env['PATH'] ?? '', SEALPOST_TLS_CA_FILE: authority.caFile },
+      env: { ...INHERITED, SEALPOST_TLS_CA_FILE: authority.caFile },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.destroy();
@@ -176,7 +177,7 @@ describe('Variables that are wrong', () => {
 
 /** What a terminal gets to see. */
 async function onTerminal(args: readonly string[], variables: Variables): Promise<string> {
-  const env: Record<string, string> = { PATH: process.env['PATH'] ?? '', TERM: 'xterm-256color' };
+  const env: Record<string, string> = { ...INHERITED, TERM: 'xterm-256color' };
   for (const [name, value] of Object.entries(variables)) if (value !== undefined) env[name] = value;
   const line = [process.execPath, CLI, 'check', ...args].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['-qec', line, '/dev/null'], { env, stdio: ['ignore', 'pipe', 'inherit'] });

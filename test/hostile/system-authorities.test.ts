@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { canaryMessage } from '../support/hostile-canary.ts';
 import { assertClearText, assertOutput, assertRefusal } from '../support/hostile-judgement.ts';
 import { attacker, genuine, GOOD_IDENTITY, sendPlainly } from '../support/hostile-stage.ts';
+import { INHERITED } from '../support/inherited-environment.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { RelayProcess, type Variables } from '../support/relay-process.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
@@ -117,7 +118,7 @@ function inOwnSystem(variables: Variables): ReturnType<typeof spawn> {
   const relay = [process.execPath, CLI, 'serve'];
   return spawn('unshare', ['--mount', 'sh', '-c', mountAndRun, 'sh', system.caFile, ...relay], {
     env: {
-      PATH: process.env['PATH'] ?? '',
+      ...INHERITED,
       SEALPOST_LISTEN: '127.0.0.1:0',
       SEALPOST_HOSTNAME: 'relay.example.test',
       ...variables,

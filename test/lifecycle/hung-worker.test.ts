@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { INHERITED } from '../support/inherited-environment.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { RelayProcess } from '../support/relay-process.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
@@ -19,6 +20,7 @@ test('finds a worker that hangs, tells it and replaces it', { timeout: 60_000 },
   await using upstream = await ScriptedUpstream.start({ mode: 'implicit', identity: authority.issue() });
   const child = spawn(process.execPath, [IMPATIENT], {
     env: {
+      ...INHERITED,
       SEALPOST_UPSTREAM: upstream.url,
       SEALPOST_TLS_CA_FILE: authority.caFile,
       SEALPOST_LISTEN: '127.0.0.1:0',

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
 import { promisify } from 'node:util';
 
+import { INHERITED } from '../support/inherited-environment.ts';
 import { shippedPath } from '../support/shipped-files.ts';
 
 const run = promisify(execFile);
@@ -48,6 +49,6 @@ for (const shell of ['zsh', 'fish']) {
 }
 
 async function sealpost(...args: readonly string[]): Promise<string> {
-  const { stdout } = await run(process.execPath, [CLI, ...args], { env: { PATH: process.env['PATH'] } });
+  const { stdout } = await run(process.execPath, [CLI, ...args], { env: INHERITED });
   return stdout;
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { INHERITED } from '../support/inherited-environment.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { RelayProcess, runSealpost } from '../support/relay-process.ts';
 import { accepted } from '../support/relay-test-bed.ts';
@@ -156,6 +157,7 @@ test('tells what only a worker finds wrong with the configuration once, exit cod
   const file = openSync(authority.caFile, 'r');
   const child = spawn(process.execPath, [CLI, 'serve'], {
     env: {
+      ...INHERITED,
       SEALPOST_UPSTREAM: 'smtps://mail.example.test',
       SEALPOST_LISTEN: '127.0.0.1:0',
       SEALPOST_HOSTNAME: 'relay.example.test',

@@ -10,6 +10,7 @@ import { after, test } from 'node:test';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 
+import { INHERITED } from '../support/inherited-environment.ts';
 import { TestAuthority } from '../support/pki.ts';
 import { ScriptedUpstream, type Script } from '../support/scripted-upstream.ts';
 import { SmtpDialog } from '../support/smtp-dialog.ts';
@@ -62,7 +63,7 @@ test('has several listeners with it, TLS ones by a certificate that is issued on
     'by the primary',
   );
   const ca = execFileSync(process.execPath, [CLI, 'certificate', 'export'], {
-    env: { SEALPOST_STATE_DIR: stateDirectory },
+    env: { ...INHERITED, SEALPOST_STATE_DIR: stateDirectory },
   });
   for (let times = 0; times < 6; times += 1) {
     const socket = connect({ port: relay.port(2), host: '127.0.0.1', servername: 'localhost', ca });

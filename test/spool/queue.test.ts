@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { INHERITED } from '../support/inherited-environment.ts';
 import { add, spoolPlace, type SpoolPlace } from '../support/spool-place.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -18,7 +19,7 @@ interface Ran {
 }
 
 function run(spool: string, args: readonly string[]): Ran {
-  const env = { PATH: process.env['PATH'] ?? '', SEALPOST_SPOOL: spool };
+  const env = { ...INHERITED, SEALPOST_SPOOL: spool };
   const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'queue', ...args], {
     env,
     encoding: 'utf8',

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { Diagnosis, PortFinding, UpstreamFinding, Verdict } from '../../src/diagnosis/findings.ts';
 import { canaryIn } from './hostile-canary.ts';
+import { INHERITED } from './inherited-environment.ts';
 import type { Variables } from './relay-process.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
@@ -21,7 +22,7 @@ export interface CheckRun {
 
 /** Whatever the run, no canary may be in what it prints. */
 export async function runCheck(args: readonly string[], variables: Variables = {}): Promise<CheckRun> {
-  const env: Record<string, string> = { PATH: process.env['PATH'] ?? '' };
+  const env: Record<string, string> = { ...INHERITED };
   for (const [name, value] of Object.entries(variables)) if (value !== undefined) env[name] = value;
   const began = performance.now();
   const child = spawn(process.execPath, [CLI, 'check', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });

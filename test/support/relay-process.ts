@@ -1,12 +1,14 @@
 /**
  * A relay under test: the real program in a process of its own, known only by its variables, its ports and its log.
  *
- * Guarantees: it starts with no environment but the one given (and PATH); it is ready when `startRelay` resolves.
+ * Guarantees: it starts with no environment but the one given and INHERITED; it is ready when `startRelay` resolves.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+
+import { INHERITED } from './inherited-environment.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
@@ -85,7 +87,7 @@ export class RelayProcess {
 
 /** Runs `sealpost` with any arguments; the caller waits for what it wants. */
 export function runSealpost(args: readonly string[], variables: Variables = {}): RelayProcess {
-  const env: Record<string, string> = { PATH: process.env['PATH'] ?? '' };
+  const env: Record<string, string> = { ...INHERITED };
   for (const [name, value] of Object.entries(variables)) if (value !== undefined) env[name] = value;
   return new RelayProcess(
     spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }),

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { INHERITED } from './inherited-environment.ts';
+
 const CLI = fileURLToPath(new URL('../../src/sendmail-cli.ts', import.meta.url));
 
 export interface Run {
@@ -30,7 +32,7 @@ export class SendmailCommand implements Disposable {
     chmodSync(this.directory, 0o755);
     this.path = this.file('sendmail', `#!/bin/sh\nexec '${process.execPath}' '${CLI}' "$@"\n`, 0o755);
     this.env = {
-      PATH: process.env['PATH'] ?? '',
+      ...INHERITED,
       HOME: this.directory,
       LC_ALL: 'C.UTF-8',
       SEALPOST_LISTEN: `127.0.0.1:${relayPort}`,

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { AccountWish } from '../../../src/sandbox/provider/account.ts';
 import type { Profile } from '../../../src/sandbox/provider/profile.ts';
+import { INHERITED } from '../inherited-environment.ts';
 import { ProviderSimulation } from './provider-simulation.ts';
 import { TestAuthority } from '../pki.ts';
 import { RelayProcess, type Variables } from '../relay-process.ts';
@@ -128,7 +129,7 @@ function startWhereResolved(simulation: ProviderSimulation, variables: Variables
 [ ! -e /etc/resolv.conf ] || mount --bind /dev/null /etc/resolv.conf
 shift; exec "$@"`;
   const env: Record<string, string> = {
-    PATH: process.env['PATH'] ?? '',
+    ...INHERITED,
     SEALPOST_LISTEN: '127.0.0.1:0',
     SEALPOST_HOSTNAME: 'relay.example.test',
   };

@@ -8,6 +8,7 @@ import { open } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { INHERITED } from '../../support/inherited-environment.ts';
 import { startRelay } from '../../support/relay-process.ts';
 import { SmtpDialog } from '../../support/smtp-dialog.ts';
 
@@ -45,8 +46,7 @@ test('relays on when the reader of the log has left', async () => {
 });
 
 function start(command: string, stdio: StdioOptions): ReturnType<typeof spawn> {
-  const PATH = process.env['PATH'] ?? '';
-  const env = { PATH, SEALPOST_UPSTREAM: UPSTREAM, SEALPOST_HOSTNAME: 'relay.example.test' };
+  const env = { ...INHERITED, SEALPOST_UPSTREAM: UPSTREAM, SEALPOST_HOSTNAME: 'relay.example.test' };
   return spawn(process.execPath, [CLI, command], { env, stdio });
 }
 
