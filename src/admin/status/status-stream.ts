@@ -2,7 +2,7 @@
  * Tells browsers what the status is, and what is new, as server-sent events.
  *
  * Guarantees: costs nothing while nobody looks; a reader that is slow gets less, and what it missed all at once, so that
- * nothing is held for it; no more than so many look at a time.
+ * nothing is held for it; one that takes nothing for a minute is cut off; no more than so many look at a time.
  */
 import type { ServerResponse } from 'node:http';
 
@@ -25,20 +25,24 @@ const GATHER_MS = 200;
 /** How often the depth is measured, and a silent connection is used. */
 const PULSE_MS = 2_000;
 const MOST_READERS = 20;
+/** Of a reader that takes nothing. Each pulse is something for the others. */
+const STUCK_MS = 60_000;
 
 export class StatusStream {
   readonly #status: Status;
   readonly #measure: () => Promise<Depth>;
   readonly #log: ObservedLog;
+  readonly #stuckMs: number;
   /** Whether each still has to be told the whole. */
   readonly #readers = new Map<ServerResponse, boolean>();
   #isGathering = false;
   #pulse: NodeJS.Timeout | undefined;
 
-  constructor(status: Status, measure: () => Promise<Depth>, log: ObservedLog) {
+  constructor(status: Status, measure: () => Promise<Depth>, log: ObservedLog, stuckMs = STUCK_MS) {
     this.#status = status;
     this.#measure = measure;
     this.#log = log;
+    this.#stuckMs = stuckMs;
     status.changed = () => this.#gather();
   }
 
@@ -48,6 +52,7 @@ export class StatusStream {
       response.writeHead(503, { 'content-type': 'text/plain' }).end('Too many look already.\n');
       return;
     }
+    response.setTimeout(this.#stuckMs, () => response.destroy());
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write('retry: 1000\n\n');
     this.#readers.set(response, true);
@@ -89,11 +94,16 @@ export class StatusStream {
   }
 
   async #tellDepth(): Promise<void> {
+    const depth = await this.#depthText();
+    for (const [reader] of this.#readers) if (!reader.writableNeedDrain) reader.write(depth);
+  }
+
+  async #depthText(): Promise<string> {
     try {
-      const depth = eventText('depth', await this.#measure());
-      for (const [reader] of this.#readers) if (!reader.writableNeedDrain) reader.write(depth);
+      return eventText('depth', await this.#measure());
     } catch (error) {
       this.#log.emit('internal.error', describeError(error));
+      return ':\n\n'; // says nothing, as server-sent events have it
     }
   }
 }

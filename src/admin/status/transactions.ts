@@ -188,8 +188,9 @@ export class Transactions {
     this.#changed.delete(oldest);
   }
 
+  /** Cut last: of an address on the cut the first half alone would not be known for one. */
   #shown(text: string): string {
-    return withShownAddresses(text.slice(0, MOST_CHARACTERS), this.#around.addresses);
+    return withShownAddresses(text, this.#around.addresses).slice(0, MOST_CHARACTERS);
   }
 }
 

@@ -176,6 +176,12 @@ for (const [shown, user] of [
   });
 }
 
+test('shows nothing more of an address on which a long reply is cut', () => {
+  const reply = `550 5.1.1 ${'x'.repeat(485)} bobby@example.test`;
+  const [story] = new Scene().tell('transaction.refused', { ...REFUSED, reply }).whole.stories;
+  assert.match(story?.reply ?? '', /x b…@e$/);
+});
+
 test('counts by minute for an hour and longer spans for a day, and forgets what is older', () => {
   const scene = new Scene().tell('transaction.delivered', DELIVERED).tell('transaction.refused', REFUSED);
   assert.deepEqual(scene.whole.traffic['hour']?.spans, [[START, 1, 0, 1]]);
