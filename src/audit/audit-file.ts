@@ -1,9 +1,11 @@
 /**
  * The file that the audit trail is written to.
  *
- * Guarantees: what `append` has written is on disk; what it could not write is not there, nor half of it; the chain goes on
- * over rotations, restarts and crashes, and says so where a crash left half a line. Mode 0600 where it is made.
+ * Guarantees: what `append` has written is on disk, in the file that is at the path; what it could not write is not there,
+ * nor half of it; the chain goes on over rotations, restarts and crashes, and says so where a crash left half a line;
+ * of two relays with one file only one writes. Mode 0600 where it is made.
  */
+import type { Stats } from 'node:fs';
 import { open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -17,6 +19,15 @@ export type Finding =
   | { readonly event: 'trail.begun'; readonly damaged?: string }
   /** Octets of a line that a crash has left unfinished. */
   | { readonly event: 'trail.resumed'; readonly cut: number };
+
+/** What was done to the file before lines were written: by this class, or by somebody else. */
+export type Change =
+  /** It was full. */
+  | { readonly kind: 'rotated'; readonly file: string }
+  /** It is elsewhere now; the chain goes on in a new one. */
+  | { readonly kind: 'moved' }
+  /** Lines that were written are in no file that could be found. */
+  | { readonly kind: 'removed' };
 
 export class AuditFile {
   readonly finding: Finding | undefined;
@@ -49,13 +60,15 @@ export class AuditFile {
 
   /**
    * @param lines that follow the head, one at least
-   * @returns the name of the file that was full before, if one was @throws {Error} with `code`: nothing was written
+   * @param changed told of what was done to the file
+   * @throws {Error} with `code`, unless somebody else writes to it: nothing was written
    */
-  async append(lines: readonly SealedLine[]): Promise<string | undefined> {
+  async append(lines: readonly SealedLine[], changed: (change: Change) => void): Promise<void> {
     if (this.#isTorn) await this.#handle.truncate(this.#octets);
     this.#isTorn = false;
+    await this.#findAgain(changed);
     const text = Buffer.from(lines.map(({ line }) => `${line}\n`).join(''));
-    const rotated = await this.#makeRoom(text.length);
+    await this.#makeRoom(text.length, changed);
     this.#isTorn = true;
     await this.#handle.appendFile(text);
     await this.#handle.datasync();
@@ -63,27 +76,31 @@ export class AuditFile {
     this.#octets += text.length;
     const { seq, hash } = lines.at(-1) ?? this.#head;
     this.#head = { seq, hash };
-    return rotated;
-  }
-
-  /** Goes on at its path where somebody has moved the file away. @throws {Error} with `code` */
-  async reopen(): Promise<void> {
-    const [own, there] = await Promise.all([this.#handle.stat(), stat(this.#path).catch(() => undefined)]);
-    if (own.ino !== there?.ino || own.dev !== there.dev) await this.#startNew();
   }
 
   async close(): Promise<void> {
     await this.#handle.close();
   }
 
-  async #makeRoom(octets: number): Promise<string | undefined> {
-    if (this.#octets === 0 || this.#octets + octets <= this.#maxOctets) return undefined;
-    const rotated = rotatedName(this.#path, this.#head);
-    await rename(this.#path, rotated).catch((error: unknown) => {
-      if (errorCode(error) !== 'ENOENT') throw error; // the last try got no further
-    });
+  /** Who rotates it, or removes it by mistake, may tell nobody. */
+  async #findAgain(changed: (change: Change) => void): Promise<void> {
+    const own = await this.#handle.stat();
+    const there = await statsOf(this.#path);
+    if (own.size > this.#octets) throw new Error(FOREIGN);
+    if (own.size < this.#octets) changed({ kind: 'removed' });
+    this.#octets = own.size;
+    if (isSame(own, there)) return;
+    if (there !== undefined && there.size > 0) throw new Error(FOREIGN);
     await this.#startNew();
-    return rotated;
+    changed({ kind: own.nlink === 0 ? 'removed' : 'moved' });
+  }
+
+  async #makeRoom(octets: number, changed: (change: Change) => void): Promise<void> {
+    if (this.#octets === 0 || this.#octets + octets <= this.#maxOctets) return;
+    const file = rotatedName(this.#path, this.#head);
+    await rename(this.#path, file);
+    await this.#startNew();
+    changed({ kind: 'rotated', file });
   }
 
   async #startNew(): Promise<void> {
@@ -91,8 +108,23 @@ export class AuditFile {
     await syncDirectory(dirname(this.#path));
     await this.#handle.close();
     this.#handle = handle;
-    this.#octets = (await handle.stat()).size;
+    this.#octets = 0;
   }
+}
+
+const FOREIGN = 'another relay, or somebody else, writes to the file of SEALPOST_AUDIT_FILE';
+
+async function statsOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function isSame(own: Stats, there: Stats | undefined): boolean {
+  return own.ino === there?.ino && own.dev === there.dev;
 }
 
 interface Opened {

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventName, Events } from '../log/events.ts';
 import type { Log } from '../log/log.ts';
 import type { Observer } from '../log/observer.ts';
-import { fileReason, type AuditFile } from './audit-file.ts';
+import { fileReason, type AuditFile, type Change } from './audit-file.ts';
 import { seal, type Head, type SealedLine } from './chain.ts';
 import { HopBook } from './hop-book.ts';
 
@@ -45,14 +45,13 @@ export class AuditTrail {
   #lost = 0;
   /** Why the last try failed. */
   #trouble: string | undefined;
-  #mustReopen = false;
   #writing: Promise<void> | undefined;
 
   constructor(file: AuditFile, log: Log) {
     this.#file = file;
     this.#log = log;
     this.#head = file.head;
-    this.observer = { ...this.#hops.observer, ...this.#audited(), ...this.#hangups() };
+    this.observer = { ...this.#hops.observer, ...this.#audited() };
     if (file.finding !== undefined) this.#seal(file.finding);
     log.emit('audit.started', file.head);
   }
@@ -82,15 +81,6 @@ export class AuditTrail {
       'spool.bounced': note('spool.bounced'),
       'spool.dropped': note('spool.dropped'),
     };
-  }
-
-  /** SIGHUP: whoever sent it may have moved the file away. */
-  #hangups(): Observer {
-    const reopen = (): void => {
-      this.#mustReopen = true;
-      this.#begin();
-    };
-    return { 'config.reloaded': reopen, 'config.refused': reopen };
   }
 
   #note(event: EventName, fields: object): void {
@@ -128,8 +118,6 @@ export class AuditTrail {
   /** @returns whether nothing is left to be written */
   async #write(): Promise<boolean> {
     try {
-      if (this.#mustReopen) await this.#file.reopen();
-      this.#mustReopen = false;
       while (this.#waiting.length > 0) await this.#writeSome();
     } catch (error) {
       const reason = fileReason(error);
@@ -137,17 +125,28 @@ export class AuditTrail {
       this.#trouble = reason;
       return false;
     }
-    return !this.#mustReopen;
+    return true;
   }
 
   async #writeSome(): Promise<void> {
     const lines = this.#waiting.slice(0, MOST_AT_ONCE);
-    const rotated = await this.#file.append(lines);
+    await this.#file.append(lines, (change) => this.#changed(change));
     this.#waiting.splice(0, lines.length);
     this.#tellLost();
-    if (rotated !== undefined) this.#log.emit('audit.rotated', { ...this.#file.head, file: rotated });
     if (this.#trouble !== undefined) this.#log.emit('audit.resumed', this.#file.head);
     this.#trouble = undefined;
+  }
+
+  #changed(change: Change): void {
+    const { head } = this.#file;
+    switch (change.kind) {
+      case 'rotated':
+        return this.#log.emit('audit.rotated', { ...head, file: change.file });
+      case 'moved':
+        return this.#log.emit('audit.moved', head);
+      case 'removed':
+        return this.#log.emit('audit.removed', head);
+    }
   }
 }
 

@@ -12,7 +12,7 @@ export const RECORD_VARIABLES = {
     {
       form: 'absolute path',
       meaning:
-        'Where the audit trail is written: a JSON line for what became of each message, with the hash of the line before; `sealpost audit verify` finds what was changed. Mode 0600; each relay needs a file of its own. SIGHUP opens it again. Off when not set.',
+        'Where the audit trail is written: a JSON line for what became of each message, with the hash of the line before; `sealpost audit verify` finds what was changed. Mode 0600; each relay needs a file of its own. It may be moved away at any time; a new one is begun. Off when not set.',
     },
     (variable) => absolutePath(variable.asString()),
   ),

@@ -31,6 +31,10 @@ export interface Events {
   'audit.started': AuditHead;
   /** A file of it is full; `file` is what it is called now. */
   'audit.rotated': AuditHead & { readonly file: string };
+  /** Somebody has moved its file away; it goes on in a new one. */
+  'audit.moved': AuditHead;
+  /** Somebody has removed its file, or lines at the end of it; it goes on at the same path. */
+  'audit.removed': AuditHead;
   /** It cannot be written; mail goes on, and lines wait. */
   'audit.failed': { readonly reason: string };
   'audit.resumed': AuditHead;
@@ -302,6 +306,8 @@ export const LEVELS: { readonly [E in EventName]: Level } = {
   'certificate.renewed': 'info',
   'audit.started': 'info',
   'audit.rotated': 'info',
+  'audit.moved': 'info',
+  'audit.removed': 'error',
   'audit.failed': 'error',
   'audit.resumed': 'info',
   'audit.stopped': 'info',

@@ -2,14 +2,24 @@
  * The audit trail of a relay: what is in it, and that it goes on over restarts, crashes and rotations.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { authority, identity, scene, sendTo } from '../support/pool-scene.ts';
-import { runSealpost } from '../support/relay-process.ts';
+import { runSealpost, type RelayProcess } from '../support/relay-process.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
 import { SmtpDialog } from '../support/smtp-dialog.ts';
 import { sendOne, startWorkers, stopped } from '../support/workers.ts';
@@ -94,20 +104,19 @@ test('goes on in one chain after a restart, and after a crash that left half a l
   assert.equal(code, 0);
 });
 
-test('carries the chain over files, by size, by SIGHUP, and where one was moved away before a start', async () => {
+test('carries the chain over files, by size, where one was moved away, and where that was before a start', async () => {
   const { file, variables } = trailAt('rotation');
   {
     await using stage = await scene({}, { ...variables, SEALPOST_AUDIT_MAX_OCTETS: '900' });
     assert.equal(await sendTo(stage.relay), 250);
     await stage.relay.event('transaction.delivered');
-    while (!existsSync(file) || statSync(file).size === 0) await sendTo(stage.relay);
+    await until(() => existsSync(file) && statSync(file).size > 0, stage.relay);
     assert.equal(await sendTo(stage.relay), 250);
     const { file: rotated } = await stage.relay.event('audit.rotated');
     assert.match(String(rotated), /\.jsonl\.0{9}\d{3}$/);
     renameSync(file, `${file}.moved-1`);
-    stage.relay.child.kill('SIGHUP');
-    await stage.relay.event('config.reloaded');
     assert.equal(await sendTo(stage.relay), 250);
+    await stage.relay.event('audit.moved');
     await stopped(stage.relay);
   }
   assert.ok(existsSync(file));
@@ -133,6 +142,55 @@ test('is one chain of all workers', async () => {
   assert.ok(delivered.every(({ tls }) => tls !== undefined));
   assert.equal((await verified(variables))[0], 0);
 });
+
+test('goes on at its path after the file was removed, and says so', async () => {
+  const { file, variables } = trailAt('removed');
+  await using stage = await scene({}, variables);
+  await until(() => existsSync(file) && statSync(file).size > 0, stage.relay);
+  unlinkSync(file);
+  assert.equal(await sendTo(stage.relay), 250);
+  const { seq } = await stage.relay.event('audit.removed');
+  await stopped(stage.relay);
+  assert.equal(linesOf(file)[0]?.['seq'], Number(seq) + 1);
+  assert.equal((await verified(variables))[0], 0);
+});
+
+test('is written by one of two relays that were given the same file, and the other says so', async () => {
+  const { file, variables } = trailAt('shared');
+  await using one = await scene({}, variables);
+  await using other = await scene({}, variables);
+  await until(() => existsSync(file) && statSync(file).size > 0, one.relay);
+  assert.equal(await sendTo(other.relay), 250);
+  const failed = await Promise.race([one, other].map(async ({ relay }) => relay.event('audit.failed')));
+  assert.match(String(failed['reason']), /SEALPOST_AUDIT_FILE/);
+  await Promise.all([stopped(one.relay), stopped(other.relay)]);
+  assert.equal((await verified(variables))[0], 0);
+});
+
+test('goes on in whole lines when a disk that was full has room again', async () => {
+  const { file, variables } = trailAt('full');
+  await using stage = await scene({}, variables);
+  await until(() => existsSync(file) && statSync(file).size > 0, stage.relay);
+  limitFiles(stage.relay, statSync(file).size + 40);
+  assert.equal(await sendTo(stage.relay), 250);
+  assert.equal((await stage.relay.event('audit.failed'))['reason'], 'EFBIG');
+  limitFiles(stage.relay, 'unlimited');
+  await stage.relay.event('audit.resumed');
+  await stopped(stage.relay);
+  const [code, output] = await verified(variables);
+  assert.match(output, /: nothing is wrong\n/);
+  assert.equal(code, 0);
+});
+
+/** Sends mail until that is so: what is written is told by nothing else. */
+async function until(isSo: () => boolean, relay: RelayProcess): Promise<void> {
+  while (!isSo()) await sendTo(relay);
+}
+
+/** What it writes beyond so many octets of a file fails, as on a full disk: the part that still fits is written. */
+function limitFiles({ child }: RelayProcess, octets: number | 'unlimited'): void {
+  execFileSync('prlimit', ['--pid', String(child.pid), `--fsize=${octets}:unlimited`]);
+}
 
 test('lets mail go on where it cannot be written, and tells of the gap', async () => {
   const variables = { SEALPOST_AUDIT_FILE: '/dev/full', SEALPOST_LOG_LEVEL: 'info' };
