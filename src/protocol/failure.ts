@@ -83,7 +83,9 @@ export type Failure =
    * The spool could not take a message; `reason` is `full`, or the system's word (ENOSPC, EROFS, EIO). Where the upstream
    * or the spool did not say whether it has it, it may be delivered.
    */
-  | { readonly kind: 'spool'; readonly reason: string; readonly mayBeDelivered?: true };
+  | { readonly kind: 'spool'; readonly reason: string; readonly mayBeDelivered?: true }
+  /** The spool has a message, and cannot give it back; `reason` is `incomplete`, or the system's word (ENOENT, EIO). */
+  | { readonly kind: 'spool-content'; readonly reason: string };
 
 /** The one error of the world outside; what is thrown otherwise is a mistake of ours. */
 export class RelayError extends Error {

@@ -81,6 +81,8 @@ function plainReply(failure: Failure, onTlsFailure: TlsFailureReply): Reply {
       return ownReply([451, '4.4.5'], failure.reason);
     case 'spool':
       return ownReply([452, '4.3.1'], spoolSentence(failure));
+    case 'spool-content':
+      return ownReply([451, '4.3.0'], spoolContentSentence(failure));
   }
 }
 
@@ -147,6 +149,13 @@ function spoolSentence({ reason, mayBeDelivered }: Failure & { kind: 'spool' }):
   if (mayBeDelivered === true)
     return `The message could not be kept in the spool (${reason}); it may have been delivered already, or may still be.`;
   return `The message could not be kept in the spool (${reason}).`;
+}
+
+/** Nobody hears it while it waits: it is in the queue, and in the report to the sender at the end. */
+function spoolContentSentence({ reason }: Failure & { kind: 'spool-content' }): string {
+  if (reason === 'incomplete' || reason === 'ENOENT')
+    return `The content of the message in the spool is not whole any more (${reason}), so it cannot be sent; remove it with: sealpost queue remove`;
+  return `The message could not be read from the spool (${reason}).`;
 }
 
 /** TLS 1.3 lets a server say so only after the handshake, whatever is under way by then (RFC 8446 §4.4.2.4). */

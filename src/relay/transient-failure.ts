@@ -44,6 +44,7 @@ export function isTransient(failure: Failure): boolean {
     case 'hop-loop':
     case 'malformed-message':
     case 'spool':
+    case 'spool-content':
       return false;
   }
 }

@@ -152,11 +152,11 @@ class Sending {
     if (accepted.length === 0) return;
     const body = await this.#envelope.data();
     let octets = 0;
-    for await (const piece of content()) {
+    for await (const piece of readable(content())) {
       octets += piece.length;
       await body.write([piece]);
     }
-    if (octets !== message.octets) throw new RelayError({ kind: 'spool', reason: 'incomplete' });
+    if (octets !== message.octets) throw new RelayError({ kind: 'spool-content', reason: 'incomplete' });
     // Who was stopped for long, or whose clock was set, may find that another has the message.
     if (!(await isHeld())) throw new RelayError({ kind: 'spool', reason: 'overtaken' });
     this.#notes.delivered(await body.end());
@@ -187,6 +187,16 @@ class Sending {
       if (!(error instanceof RelayError) || error.failure.kind !== 'unknown-parameter') throw error;
       this.#notes.failed(recipient, error.failure);
     }
+  }
+}
+
+/** @throws {RelayError} spool-content, where the spool fails */
+async function* readable(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* content;
+  } catch (error) {
+    if (!(error instanceof RelayError) || error.failure.kind !== 'spool') throw error;
+    throw new RelayError({ kind: 'spool-content', reason: error.failure.reason }, { cause: error });
   }
 }
 

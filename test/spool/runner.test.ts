@@ -2,6 +2,7 @@
  * What becomes of messages in the spool: delivered, tried again, returned; before an upstream that does as the test says.
  */
 import assert from 'node:assert/strict';
+import { truncateSync, unlinkSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -213,13 +214,19 @@ test('leaves the content of a message that waits as it is', async () => {
   assert.equal((await contentOf(scene.place, 'one')).toString(), CONTENT);
 });
 
-test('ends no message whose content is not whole', async () => {
-  await using scene = await SpoolScene.begin();
-  await scene.keep('one', { octets: CONTENT.length });
-  scene.runner.start();
-  await scene.log.nth('spool.delayed');
-  assert.equal(scene.upstream.messages.length, 0);
-});
+for (const [reason, damage] of [
+  ['incomplete', truncateSync],
+  ['ENOENT', unlinkSync],
+] as const)
+  test(`ends no message whose content is not whole, and says so (${reason})`, async () => {
+    await using scene = await SpoolScene.begin();
+    await scene.keep('one');
+    damage(join(scene.place.directory, 'content', 'one'));
+    scene.runner.start();
+    const { reply } = { reply: '', ...(await scene.log.nth('spool.delayed')) };
+    assert.match(reply, new RegExp(`not whole any more \\(${reason}\\).*sealpost queue remove`));
+    assert.equal(scene.upstream.messages.length, 0);
+  });
 
 test('waits with a message for an upstream that is not known any more, and goes on when it is', async () => {
   await using scene = await SpoolScene.begin();

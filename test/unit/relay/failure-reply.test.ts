@@ -56,6 +56,7 @@ const TABLE: readonly [Failure, string][] = [
   [{ kind: 'malformed-message', reason: 'stray-line-ending' }, '554 5.6.0'],
   [{ kind: 'capacity', reason: 'Too many at once; later.' }, '451 4.4.5'],
   [{ kind: 'spool', reason: 'full' }, '452 4.3.1'],
+  [{ kind: 'spool-content', reason: 'EIO' }, '451 4.3.0'],
 ];
 
 test('answers each failure with the codes of the table and one line of text', () => {
