@@ -1,8 +1,8 @@
 /**
  * What one account at an upstream may be used for, where the provider counts: connections, and messages in a minute.
  *
- * Guarantees: in no minute begin more messages than the cap; turns come in the order in which they were asked for, so that
- * everybody is told at once how long it takes.
+ * Guarantees: in no minute begin more messages than the cap; everybody is told at once how long it takes. Who asks with a
+ * smaller cap than others leaves the rest of theirs to them.
  */
 const MINUTE_MS = 60_000;
 
@@ -68,7 +68,7 @@ export class OwnCaps implements Caps {
   /** A turn was taken elsewhere, and comes then. */
   note(account: string, waitMs: number): void {
     const now = this.#now();
-    this.#newest(account, now).push(now + waitMs);
+    insert(this.#newest(account, now), now + waitMs);
   }
 
   async takeTurn(account: string, perMinute: number, patienceMs: number): Promise<Turn | TooLate> {
@@ -77,7 +77,7 @@ export class OwnCaps implements Caps {
     const one = turns.at(-perMinute);
     const at = Math.max(now, one === undefined ? now : one + MINUTE_MS);
     if (at - now > patienceMs) return { tooLateMs: at - now };
-    turns.push(at);
+    insert(turns, at);
     return Promise.resolve({ waitMs: at - now, giveBack: once(() => remove(turns, at)) });
   }
 
@@ -100,6 +100,11 @@ export function once(action: () => void): () => void {
     if (!isDone) action();
     isDone = true;
   };
+}
+
+/** Who asked with a smaller cap may have a later turn than those who come now. */
+function insert(turns: number[], at: number): void {
+  turns.splice(turns.findLastIndex((other) => other <= at) + 1, 0, at);
 }
 
 function remove(turns: number[], at: number): void {

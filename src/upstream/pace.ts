@@ -2,7 +2,7 @@
  * Lets messages go up no faster than the upstream takes them.
  *
  * Guarantees: whoever waits hears soon whether it is in vain, and how long it would take; a turn that no message was sent
- * in is given back.
+ * in is given back; what clients do not wait for leaves some turns of each minute to them.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -16,7 +16,12 @@ export interface Waiter {
   readonly patienceMs: number;
   /** Ends the waiting. */
   readonly signal: AbortSignal;
+  /** Whether no client waits for it. */
+  readonly isBackground?: boolean | undefined;
 }
+
+/** Of the turns; clients have all of them. */
+const BACKGROUND_PART = 3 / 4;
 
 export class Pace {
   readonly #caps: Caps;
@@ -28,8 +33,13 @@ export class Pace {
   }
 
   /** Resolves when it is there. @throws {RelayError} capacity, when it comes too late */
-  async turn(target: Target, perMinute: number, { patienceMs, signal }: Waiter): Promise<Turn> {
-    const turn = await this.#caps.takeTurn(accountKey(target), perMinute, patienceMs);
+  async turn(
+    target: Target,
+    perMinute: number,
+    { patienceMs, signal, isBackground = false }: Waiter,
+  ): Promise<Turn> {
+    const part = isBackground ? Math.max(1, Math.floor(perMinute * BACKGROUND_PART)) : perMinute;
+    const turn = await this.#caps.takeTurn(accountKey(target), part, patienceMs);
     if ('tooLateMs' in turn) throw tooMany(perMinute, turn.tooLateMs);
     try {
       if (turn.waitMs > 0) await delay(turn.waitMs, undefined, { signal });

@@ -160,7 +160,8 @@ export class HopPool {
     if (messagesPerMinute === Infinity || isExempt) return supply.lease(wanted, budgetMs);
     const end = performance.now() + budgetMs;
     const signals = [this.#closing.signal, ...(wanted.signal === undefined ? [] : [wanted.signal])];
-    const waiter = { patienceMs: budgetMs, signal: AbortSignal.any(signals) };
+    const { isBackground } = wanted;
+    const waiter = { patienceMs: budgetMs, signal: AbortSignal.any(signals), isBackground };
     const turn = await this.#pace.turn(target, messagesPerMinute, waiter);
     try {
       const lease = await supply.lease(wanted, Math.max(1, end - performance.now()));

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import fc from 'fast-check';
+
 import { OwnCaps, type Turn } from '../../../src/upstream/caps.ts';
 
 class Stage {
@@ -11,8 +13,8 @@ class Stage {
   readonly caps = new OwnCaps(() => this.now);
 
   /** @returns milliseconds to wait; negative where the turn comes too late */
-  async take(patienceMs = 30_000, account = 'a'): Promise<number> {
-    const turn = await this.caps.takeTurn(account, 3, patienceMs);
+  async take(patienceMs = 30_000, account = 'a', perMinute = 3): Promise<number> {
+    const turn = await this.caps.takeTurn(account, perMinute, patienceMs);
     return 'tooLateMs' in turn ? -turn.tooLateMs : turn.waitMs;
   }
 
@@ -61,4 +63,33 @@ test('gives a turn that was not used to the next', async () => {
   unused.giveBack();
   assert.equal(await stage.take(0), 0);
   assert.ok((await stage.take(0)) < 0);
+});
+
+test('lets no minute have more than the greatest cap, whoever asks with which', async () => {
+  const question = fc.record({
+    perMinute: fc.constantFrom(2, 4),
+    patienceMs: fc.constantFrom(0, 40_000),
+    later: fc.integer({ min: 0, max: 3 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(question, { minLength: 10, maxLength: 30 }), async (questions) => {
+      const stage = new Stage();
+      const began: number[] = [];
+      for (const { perMinute, patienceMs, later } of questions) {
+        const wait = await stage.take(patienceMs, 'a', perMinute);
+        if (wait >= 0) began.push(stage.now + wait);
+        stage.now += later * 5_000;
+      }
+      for (const at of began)
+        assert.ok(began.filter((other) => other >= at && other < at + 60_000).length <= 4);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('has a turn at once where those who may have fewer wait for theirs', async () => {
+  const stage = new Stage();
+  const background = [await stage.take(0, 'a', 2), await stage.take(0, 'a', 2), await stage.take(0, 'a', 2)];
+  assert.deepEqual(background, [0, 0, -60_000]);
+  assert.equal(await stage.take(0), 0);
 });

@@ -206,6 +206,17 @@ test('serves clients before those whom no client waits for', async () => {
   await pool.close();
 });
 
+test('leaves a quarter of the turns of a minute to those whom a client waits for', async () => {
+  const pool = newPool({ ...LIMITS, messagesPerMinute: 4 });
+  const targets = [target()];
+  const leases = [];
+  for (let turn = 0; turn < 3; turn += 1) leases.push(await pool.lease({ targets, isBackground: true }));
+  await assert.rejects(pool.lease({ targets, isBackground: true }), { message: 'capacity' });
+  leases.push(await pool.lease({ targets }));
+  for (const lease of leases) await pool.giveBack(lease);
+  await pool.close();
+});
+
 test('opens hops ahead of those who ask while demand rises', async () => {
   const pool = newPool();
   const same = target();
