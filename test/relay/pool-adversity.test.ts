@@ -63,12 +63,13 @@ test('opens no storm of sessions at an upstream that ends each behind AUTH', LIM
       return SILENCE;
     },
   };
-  await using at = await scene(script, { ...LOGIN, SEALPOST_POOL_MIN: '20' });
+  // Two at once are enough for a storm, and not so many that fail side by side that the next try is a minute away.
+  await using at = await scene(script, { ...LOGIN, SEALPOST_POOL_MIN: '2' });
+  while (at.upstream.connections.length < 7) await at.upstream.changed();
+  const seventh = performance.now();
   while (at.upstream.connections.length < 8) await at.upstream.changed();
-  const eighth = performance.now();
-  while (at.upstream.connections.length < 12) await at.upstream.changed();
   // Not how long it takes but that it takes ever longer: unbounded it was 300 a second.
-  assert.ok(performance.now() - eighth > 1_000);
+  assert.ok(performance.now() - seventh > 1_300);
 });
 
 test('offers credentials that are refused once for a whole crowd', LIMIT, async () => {
