@@ -87,8 +87,10 @@ async function poll(
   let waitS = intervalS;
   let missed = 0;
   for (;;) {
-    await delay(Math.max(0, Math.min(waitS * 1_000, end - performance.now())), undefined, { signal });
-    if (performance.now() >= end) throw new LoginError('expired');
+    const [waitMs, restMs] = [waitS * 1_000, end - performance.now()];
+    await delay(Math.max(0, Math.min(waitMs, restMs)), undefined, { signal });
+    // Not by the clock: a timer may be a moment early.
+    if (waitMs >= restMs) throw new LoginError('expired');
     try {
       const response = await deviceCodeGrantRequest(server, client, auth, code.reveal(), options);
       return refreshTokenOf(tokenReply(await processDeviceCodeResponse(server, client, response)));
