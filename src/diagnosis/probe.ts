@@ -53,8 +53,6 @@ export class Probe {
   #hasAnswered = false;
   /** Whether every attempt ended by the other side's hanging up without a word. */
   #onlyHangsUp = true;
-  /** In the latest attempt. */
-  #isConnected = false;
 
   constructor(way: Way, options: ProbeOptions) {
     this.#way = way;
@@ -76,6 +74,11 @@ export class Probe {
       offersStarttls: this.#offersStarttls,
       handshake: this.#handshake,
     };
+  }
+
+  /** At the first attempt; a later one may have no time left for it. */
+  get #isConnected(): boolean {
+    return this.#tcp !== undefined && 'address' in this.#tcp;
   }
 
   async #atOnce(): Promise<void> {
@@ -136,10 +139,8 @@ export class Probe {
     const signal = AbortSignal.any([deadline.signal, total.signal]);
     const began = performance.now();
     let socket: Socket | undefined;
-    this.#isConnected = false;
     try {
       socket = await connectTcp({ ...wayText(this.#way), addresses }, signal);
-      this.#isConnected = true;
       this.#tcp ??= { address: socket.remoteAddress ?? '', ms: Math.round(performance.now() - began) };
       await use(socket, { signal, firstOctetMs: deadline.remainingMs * FIRST_OCTET_SHARE }, deadline);
       return undefined;

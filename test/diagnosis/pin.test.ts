@@ -2,6 +2,8 @@
  * `sealpost check --pin`: what to copy to SEALPOST_TLS_PIN_SHA256.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { after, describe, test } from 'node:test';
 
 import { runCheck } from '../support/check-run.ts';
@@ -69,14 +71,25 @@ describe('--pin', { concurrency: 4 }, () => {
       identity: authority.issue(),
       greeting: SILENCE,
     });
-    for (const [url, why] of [
-      [upstream.url, /silent/],
-      ['smtps://nowhere.invalid', /name was not found/],
+    for (const [url, why, seconds] of [
+      [upstream.url, /silent/, '4'],
+      ['smtps://nowhere.invalid', /name was not found/, undefined],
     ] as const) {
-      const { stdout, stderr, code } = await runCheck(['--pin', url], { SEALPOST_CONNECT_TIMEOUT: '3' });
+      const { stdout, stderr, code } = await runCheck(['--pin', url], { SEALPOST_CONNECT_TIMEOUT: seconds });
       assert.equal(stdout, '');
       assert.match(stderr, why);
       assert.equal(code, 69);
     }
+  });
+
+  test('calls a port silent that was silent once and takes no further connection', async () => {
+    const server = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+    server.once('connection', () => void server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    const url = `smtp://127.0.0.1:${address.port}`;
+    const { stderr } = await runCheck(['--pin', url], { SEALPOST_CONNECT_TIMEOUT: '4' });
+    assert.match(stderr, /the port is silent/);
   });
 });
