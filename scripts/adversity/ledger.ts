@@ -18,7 +18,7 @@ interface Delivery {
   readonly at: number;
   /** The upstream said 250, so far as it knows. */
   readonly isConfirmed: boolean;
-  /** The relay that it came from, by the name in its EHLO; undefined when nobody asks. */
+  /** The life of a relay that it came from, by the name in its EHLO; undefined when nobody asks. */
   readonly by: string | undefined;
 }
 
@@ -73,14 +73,15 @@ const CLAIM_ENDS_MS = CLAIM_MS / 2;
 
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
-  readonly #kills: { readonly at: number; readonly relay: string | undefined }[] = [];
+  /** By the name of the life that ended. */
+  readonly #kills = new Map<string, number>();
   readonly #outages: Span[] = [];
 
   tell(recipient: string, told: Told): void {
     this.#entry(recipient).told = told;
   }
 
-  /** @param by the relay */
+  /** @param by the life of a relay */
   deliver(recipient: string, isConfirmed: boolean, by?: string): void {
     this.#entry(recipient).deliveries.push({ at: performance.now(), isConfirmed, by });
   }
@@ -90,8 +91,9 @@ export class Ledger {
     this.#entry(recipient).isReturned = true;
   }
 
-  kill(relay: string): void {
-    this.#kills.push({ at: performance.now(), relay });
+  /** @param life of a relay, which has no other name than this */
+  kill(life: string): void {
+    this.#kills.set(life, performance.now());
   }
 
   /** The database goes away. @returns to be called when it is back */
@@ -154,8 +156,9 @@ export class Ledger {
     );
     const notedAt = Math.max(at, ...outages.map(({ until }) => until + TRIED_AGAIN_MS)) + NOTED_MS;
     const end = Math.min(nextAt, notedAt);
-    const isKilled = this.#kills.some((kill) => kill.relay === by && kill.at >= at && kill.at < end);
-    if (isKilled) return 'killed';
+    // What it had sent may have arrived after its end.
+    const killedAt = this.#kills.get(by ?? '');
+    if (killedAt !== undefined && killedAt < end) return 'killed';
     return outages.some(({ from, until }) => until - from > CLAIM_ENDS_MS) ? 'claim lost' : undefined;
   }
 

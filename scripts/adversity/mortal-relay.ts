@@ -1,7 +1,8 @@
 /**
- * A relay that is started again whenever it was killed, on the same port and with the same name.
+ * A relay that is started again whenever it was killed, on the same port and with another name.
  *
- * Guarantees: each kill is in the ledger before it is one; a relay that ends by itself ends the run.
+ * Guarantees: each kill is in the ledger before it is one, by the name of that life, which the upstream hears, too; a relay
+ * that ends by itself ends the run.
  */
 import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
@@ -20,46 +21,57 @@ export interface RelayLife {
 export class MortalRelay implements AsyncDisposable {
   /** What it logged as mistakes of its own, in all its lives. */
   readonly mistakes: string[] = [];
-  readonly #variables: Variables;
-  readonly #name: string;
-  readonly #ledger: Ledger;
-  readonly #logs: string | undefined;
-  #relay: RelayProcess;
+  readonly #port: number;
+  readonly #life: RelayLife;
+  #lives = 0;
+  #relay: RelayProcess | undefined;
 
-  private constructor(name: string, { variables, ledger, logs }: RelayLife, relay: RelayProcess) {
-    this.#name = name;
-    this.#variables = variables;
-    this.#ledger = ledger;
-    this.#logs = logs;
-    this.#relay = relay;
+  private constructor(port: number, life: RelayLife) {
+    this.#port = port;
+    this.#life = life;
   }
 
   static async start(port: number, life: RelayLife): Promise<MortalRelay> {
-    const name = `relay-${port}.example.test`;
-    const variables = { ...life.variables, SEALPOST_LISTEN: `127.0.0.1:${port}`, SEALPOST_HOSTNAME: name };
-    return new MortalRelay(name, { ...life, variables }, await startRelay(variables));
+    const relay = new MortalRelay(port, life);
+    await relay.#start();
+    return relay;
   }
 
   async kill(): Promise<void> {
-    const { child } = this.#relay;
+    if (this.#relay === undefined) return;
+    const { child, output } = this.#relay;
     const exited = once(child, 'exit');
-    if (child.exitCode !== null) throw new Error(`the relay ended by itself:\n${this.#relay.output}`);
-    this.#ledger.kill(this.#name);
+    if (child.exitCode !== null) throw new Error(`the relay ended by itself:\n${output}`);
+    this.#life.ledger.kill(this.#name);
     child.kill('SIGKILL');
     await exited;
-    this.#read();
-    this.#relay = await startRelay(this.#variables);
+    this.#read(this.#relay);
+    await this.#start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#relay === undefined) return;
     await this.#relay.stop();
-    this.#read();
+    this.#read(this.#relay);
+  }
+
+  get #name(): string {
+    return `relay-${this.#port}-${this.#lives}.example.test`;
+  }
+
+  async #start(): Promise<void> {
+    this.#lives += 1;
+    this.#relay = await startRelay({
+      ...this.#life.variables,
+      SEALPOST_LISTEN: `127.0.0.1:${this.#port}`,
+      SEALPOST_HOSTNAME: this.#name,
+    });
   }
 
   /** What the life that ended has logged. */
-  #read(): void {
-    for (const line of this.#relay.log)
-      if (line.event === 'internal.error') this.mistakes.push(JSON.stringify(line));
-    if (this.#logs !== undefined) appendFileSync(join(this.#logs, `${this.#name}.log`), this.#relay.output);
+  #read({ log, output }: RelayProcess): void {
+    const { logs } = this.#life;
+    for (const line of log) if (line.event === 'internal.error') this.mistakes.push(JSON.stringify(line));
+    if (logs !== undefined) appendFileSync(join(logs, `relay-${this.#port}.log`), output);
   }
 }
