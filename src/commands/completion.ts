@@ -64,7 +64,7 @@ ${commands.map(({ name, summary }) => `      ${quoted(`${name}:${summary}`)}`).j
     return
   fi
   case $words[2] in
-${commands.map((command) => `    ${command.name}) compadd -- ${wordsOf(command).join(' ')} ;;`).join('\n')}
+${commands.map((command) => `    ${command.name}) compadd -- ${wordsOf(command).join(' ')} && return ;;`).join('\n')}
   esac
   _files
 }
@@ -74,7 +74,7 @@ if [ "$funcstack[1]" = _sealpost ]; then _sealpost "$@"; else compdef _sealpost 
 
 function fish(commands: readonly Command[]): string {
   const lines = commands.flatMap((command) => [
-    `complete -c sealpost -n __fish_use_subcommand -a ${command.name} -d ${quoted(command.summary)}`,
+    `complete -c sealpost -n __fish_use_subcommand -f -a ${command.name} -d ${quoted(command.summary)}`,
     ...wordsOf(command).map((word) => {
       const what = word.startsWith('--') ? `-l ${word.slice(2)}` : `-a ${word}`;
       return `complete -c sealpost -n '__fish_seen_subcommand_from ${command.name}' ${what}`;

@@ -4,7 +4,7 @@
  * Guarantees: exit code 0 only if all of them ended as they must; no process, socket or file is left behind, on Ctrl-C
  * neither.
  */
-import { dirname, extname, join, relative } from 'node:path';
+import { basename, dirname, extname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import type { SceneResult } from '../sandbox/demo/judgement.ts';
@@ -118,11 +118,18 @@ function ownProgram(): string {
 
 /** How to start this very program from the current directory. */
 function serveCommand(): string {
+  const called = process.argv[1] ?? '';
+  // Not npx for a program that is installed for all: from there it would look for one in the registry.
+  if (basename(called) === 'sealpost') return `${isInProject(called) ? 'npx ' : ''}sealpost serve`;
   const cli = ownProgram();
-  if (cli.includes('node_modules')) return 'npx sealpost serve';
   const checkout = dirname(dirname(cli));
   const node = process.execPath.startsWith(checkout) ? shortest(process.execPath) : 'node';
   return `${node} ${shortest(cli)} serve`;
+}
+
+/** `node_modules/.bin` is in nobody's PATH. */
+function isInProject(program: string): boolean {
+  return basename(dirname(program)) === '.bin';
 }
 
 function shortest(path: string): string {
