@@ -122,15 +122,21 @@ async function run(): Promise<number> {
   if (name === '--version') return tell(`${packageVersion()}\n`);
   if (asksHelp(name) || name === 'help') return tell(USAGE);
   const command = COMMANDS.find((one) => one.name === name);
-  if (command === undefined) {
-    stderr.write(USAGE);
-    return EXIT.usage;
-  }
-  return args.some(asksHelp) ? tell(command.usage) : command.run(args);
+  if (command === undefined) return refuse(name === '' ? 'name a command' : `"${name}" is no command`, USAGE);
+  if (args.some(asksHelp)) return tell(command.usage);
+  // Those that take some say themselves which.
+  const takesNothing = command.usage.startsWith(`Usage: sealpost ${name}\n`);
+  if (takesNothing && args.length > 0) return refuse(`${name} takes no arguments`, command.usage);
+  return command.run(args);
 }
 
 function asksHelp(word: string): boolean {
   return word === '--help' || word === '-h';
+}
+
+function refuse(reason: string, usage: string): number {
+  stderr.write(`sealpost: ${reason}\n\n${usage}`);
+  return EXIT.usage;
 }
 
 function tell(text: string): number {

@@ -91,7 +91,7 @@ async function renewNow(
   const identity = await renew(stateDirectory, { authority: values.ca ? 'replace' : 'keep' });
   if (values.ca) out.write(`Replaced the local CA: clients must trust ${identity.caFile} from now on.\n`);
   out.write(`Issued a certificate for localhost, valid until ${day(identity.notAfter)}.\n`);
-  out.write('A relay that is running takes it up when it is restarted.\n');
+  out.write('A relay that is running takes it up at SIGHUP, or when it is restarted.\n');
   return 0;
 }
 

@@ -111,7 +111,7 @@ export const RELAY_VARIABLES = {
     {
       form: 'number, 1 to 64',
       meaning:
-        'Processes that relay on the same ports; each has its share of `SEALPOST_POOL_MIN` and `SEALPOST_POOL_MAX`, so set that one too where the upstream counts connections. More than one pays where one is always busy and other processors are idle.',
+        'Processes that relay on the same ports; each has its share of `SEALPOST_POOL_MIN` and `SEALPOST_POOL_MAX`, so set that one too where the upstream counts connections. Failed logins and clients of one address are counted in each. More than one pays where one is always busy and other processors are idle.',
     },
     (variable) => workerCount(variable.asString()),
   ),

@@ -24,6 +24,14 @@ test('explains every command, and needs no variable for it', async () => {
     assert.ok(page.startsWith(`Usage: sealpost ${commands[index]}`), page);
 });
 
+test('says what is wrong with a command line, and runs nothing of it', async () => {
+  for (const [args, said] of [
+    [['relay'], /^sealpost: "relay" is no command\n\nUsage: sealpost COMMAND/],
+    [['config', '--verbose'], /^sealpost: config takes no arguments\n\nUsage: sealpost config/],
+  ] as const)
+    await assert.rejects(sealpost(...args), { code: 64, stderr: said });
+});
+
 test('completes commands, their words and their options in bash', async () => {
   const script = await sealpost('completion', 'bash');
   const completed = async (...words: readonly string[]): Promise<readonly string[]> => {
