@@ -308,7 +308,7 @@ export class HopSupply implements Demand {
     this.#lastError = undefined;
     const hop = new PooledHop(opened, this.#limits.maxAgeMs);
     this.#habits.opened(opened.hop.capabilities, this.#openNow + 1);
-    opened.hop.onEnd = (reason) => this.#ended(hop, reason);
+    opened.hop.onEnd = (reason) => this.#ended(hop, reason, begun);
     this.#around.onAlive(hop);
     this.#waiting.disappoint(hop);
     this.#settle(hop);
@@ -393,10 +393,11 @@ export class HopSupply implements Demand {
     return at >= 0;
   }
 
-  #ended(hop: PooledHop, reason: string): void {
+  /** @param begun when its opening began */
+  #ended(hop: PooledHop, reason: string, begun: number): void {
     // Let in and thrown out again; what it says to MAIL may be about the sender.
     const isUnproven = hop.hop.transactions === 0 && hop.ageMs < PROVEN_MS;
-    if (!isOurs(reason) && isUnproven) this.#backOff.failed(hop.openedAt);
+    if (!isOurs(reason) && isUnproven) this.#backOff.failed(begun);
     if (this.#takeOut(hop) && isPolite(reason)) this.#habits.endedAfter(hop.idleMs);
     const { hid, way, ageMs } = hop;
     const { transactions } = hop.hop;
