@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 
 import { TestAuthority } from '../support/pki.ts';
 import { accepted } from '../support/relay-test-bed.ts';
@@ -78,6 +78,9 @@ before(async () => {
   relay = await startRelay(variables);
 });
 
+afterEach(() => {
+  answer = undefined;
+});
 after(async () => {
   await relay.stop();
   for (const one of upstreams) await one[Symbol.asyncDispose]();
@@ -197,7 +200,6 @@ test('sends to another upstream when the first has refused all its recipients', 
   await accepted(dialog, 'DATA');
   dialog.write('Subject: x\r\n\r\nHello\r\n.\r\n');
   assert.equal((await dialog.reply()).code, 250);
-  answer = undefined;
   assert.deepEqual(messagesSince('MAIN', earlier.MAIN), ['b@y.test']);
   assert.deepEqual(messagesSince('SHOP', earlier.SHOP), []);
 });
@@ -220,7 +222,6 @@ test('lets such a client reach them also when another upstream refuses the messa
       : undefined;
   using command = new SendmailCommand(relay.port());
   const run = await command.sendmail(['b@y.test', 'c@shop.test'], { input: 'Subject: x\n\nHello\n' });
-  answer = undefined;
   assert.equal(run.code, 77);
   assert.match(run.stderr, /554 5\.7\.1 Looks like spam\n.*1 of 2 recipients have got the message/);
   assert.deepEqual(messagesSince('SHOP', earlier.SHOP), ['c@shop.test']);
@@ -247,7 +248,6 @@ test(
     assert.deepEqual(await codes(dialog, 6), [250, 250, 452, 550, 250, 354]);
     dialog.write('Subject: x\r\n\r\nHello\r\n.\r\n');
     assert.equal((await dialog.reply()).code, 250);
-    answer = undefined;
   },
 );
 
