@@ -64,8 +64,7 @@ export class AuditFile {
    * @throws {Error} with `code`, unless somebody else writes to it: nothing was written
    */
   async append(lines: readonly SealedLine[], changed: (change: Change) => void): Promise<void> {
-    if (this.#isTorn) await this.#handle.truncate(this.#octets);
-    this.#isTorn = false;
+    if (this.#isTorn) await this.#cutTorn();
     await this.#findAgain(changed);
     const text = Buffer.from(lines.map(({ line }) => `${line}\n`).join(''));
     await this.#makeRoom(text.length, changed);
@@ -80,6 +79,13 @@ export class AuditFile {
 
   async close(): Promise<void> {
     await this.#handle.close();
+  }
+
+  /** Of one that was emptied meanwhile, for room on a full disk, there is nothing to cut: it would be filled with zeros. */
+  async #cutTorn(): Promise<void> {
+    const { size } = await this.#handle.stat();
+    if (size > this.#octets) await this.#handle.truncate(this.#octets);
+    this.#isTorn = false;
   }
 
   /** Who rotates it, or removes it by mistake, may tell nobody. */

@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   unlinkSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -180,6 +181,23 @@ test('goes on in whole lines when a disk that was full has room again', async ()
   const [code, output] = await verified(variables);
   assert.match(output, /: nothing is wrong\n/);
   assert.equal(code, 0);
+});
+
+test('goes on in whole lines when somebody empties its file for room on a disk that was full, and says so', async () => {
+  const { file, variables } = trailAt('emptied');
+  await using stage = await scene({}, variables);
+  await until(() => existsSync(file) && statSync(file).size > 0, stage.relay);
+  limitFiles(stage.relay, statSync(file).size + 40);
+  assert.equal(await sendTo(stage.relay), 250);
+  await stage.relay.event('audit.failed');
+  truncateSync(file);
+  limitFiles(stage.relay, 'unlimited');
+  await stage.relay.event('audit.resumed');
+  await stopped(stage.relay);
+  assert.equal(readFileSync(file, 'utf8')[0], '{');
+  const { seq } = await stage.relay.event('audit.removed');
+  assert.equal(linesOf(file)[0]?.['seq'], Number(seq) + 1);
+  assert.equal((await verified(variables))[0], 0);
 });
 
 /** Sends mail until that is so: what is written is told by nothing else. */
