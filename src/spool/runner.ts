@@ -126,13 +126,14 @@ export class Runner {
   /** @returns when to look again, milliseconds */
   async #claimDue(): Promise<number> {
     const { store } = this.#around;
-    for (const route of await store.routes()) await this.#claimFor(route);
+    for (const route of await store.routes()) await this.#tryTo(async () => this.#claimFor(route));
     const dueAt = (await store.nextDueAt()) ?? Infinity;
     return Math.max(0, Math.min(LOOK_MS, dueAt - Date.now(), this.#health.restMs));
   }
 
   /** Where there is no place, the end of an attempt makes one, and wakes us. */
   async #claimFor(route: RouteName): Promise<void> {
+    if (!this.#isOn) return;
     const underWay = [...this.#working.values()].filter((one) => one === route).length;
     const limit = this.#placesFor(route) - underWay;
     if (limit <= 0) return;

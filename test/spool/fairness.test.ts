@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { RelayError } from '../../src/protocol/failure.ts';
 import { identity } from '../support/pool-scene.ts';
 import { ScriptedUpstream } from '../support/scripted-upstream.ts';
 import { pagesIn } from '../support/spool-place.ts';
@@ -20,6 +21,23 @@ test('delivers to one upstream while any number of messages wait for another tha
   await scene.log.nth('spool.delivered');
   assert.equal(other.messages.length, 1);
   assert.deepEqual(scene.log.of('spool.delayed'), []);
+});
+
+test('delivers to one upstream while messages for another cannot be read', async () => {
+  await using other = await ScriptedUpstream.start({ mode: 'implicit', identity });
+  await using scene = await SpoolScene.begin();
+  scene.routes.push({ name: 'other', targets: [targetOf(other)] });
+  const { store } = scene.place;
+  const claim = store.claim.bind(store);
+  store.claim = async (order) => {
+    if (order.route === undefined) throw new RelayError({ kind: 'spool', reason: 'unreadable one' });
+    return claim(order);
+  };
+  await scene.keep('one');
+  await scene.keep('another', { route: 'other' });
+  scene.runner.start();
+  await scene.log.nth('spool.delivered');
+  assert.equal(other.messages.length, 1);
 });
 
 test('tries one message at a time where an upstream allows three connections', async () => {
