@@ -127,7 +127,9 @@ export class FlappingUpstream implements AsyncDisposable {
     if (this.#mood === 'down') return CLOSE; // it went down while this was under way
     const isConfirmed = this.#mood !== 'takes it and resets';
     const relay = commands.find((line) => line.startsWith('EHLO '))?.slice('EHLO '.length);
-    for (const rcpt of rcpts) this.#ledger.deliver(recipientOf(rcpt), isConfirmed, relay);
+    // A message may have several reports, each of other recipients.
+    const names = isReport(mail) ? [messageIdOf(content)] : rcpts.map(recipientOf);
+    for (const name of names) this.#ledger.deliver(name, isConfirmed, relay);
     if (isReport(mail)) for (const one of failedIn(content)) this.#ledger.giveBack(one);
     return isConfirmed ? '250 2.0.0 Queued\r\n' : RESET;
   }
@@ -151,6 +153,10 @@ function failedIn(report: Buffer): readonly string[] {
   return [...report.toString('latin1').matchAll(/^Final-Recipient: *rfc822; *([^@]+)@/gim)].map(
     ([, recipient = '']) => recipient,
   );
+}
+
+function messageIdOf(report: Buffer): string {
+  return /^Message-ID: *(.*)\r$/im.exec(report.toString('latin1'))?.[1] ?? 'a report without a name';
 }
 
 function recipientOf(line: string): string {
