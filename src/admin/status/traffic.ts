@@ -22,17 +22,23 @@ export class Traffic {
 
   /** @param at milliseconds since 1970 */
   count(outcome: Counted, at: number): void {
-    const from = Math.floor(at / this.spanMs) * this.spanMs;
-    const span = this.#spans.get(from) ?? [from, ...OUTCOMES.map(() => 0)];
+    const span = this.#spanFrom(Math.floor(at / this.spanMs) * this.spanMs);
     const place = OUTCOMES.indexOf(outcome) + 1;
     span[place] = (span[place] ?? 0) + 1;
-    this.#spans.set(from, span);
-    const [oldest] = this.#spans.keys();
-    if (oldest !== undefined && this.#spans.size > this.#most) this.#spans.delete(oldest);
   }
 
   /** Those in which something happened and that ended after then. */
   since(time: number): readonly Span[] {
     return [...this.#spans.values()].filter(([from]) => from + this.spanMs > time);
+  }
+
+  #spanFrom(from: number): [number, ...number[]] {
+    const known = this.#spans.get(from);
+    if (known !== undefined) return known;
+    const span: [number, ...number[]] = [from, ...OUTCOMES.map(() => 0)];
+    this.#spans.set(from, span);
+    const [oldest] = this.#spans.keys();
+    if (oldest !== undefined && this.#spans.size > this.#most) this.#spans.delete(oldest);
+    return span;
   }
 }

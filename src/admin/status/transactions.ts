@@ -56,12 +56,24 @@ const MOST_STORIES = 500;
 const MOST_REFUSALS = 10;
 const MOST_CHARACTERS = 500;
 
+/** A delivery as it was told, and what was so then. */
+interface Delivery {
+  readonly fields: Events['transaction.delivered'];
+  readonly hop: HopView | undefined;
+  readonly at: number;
+}
+
 type Ended = Pick<Events['transaction.refused'], 'client' | 'user'>;
 
 export class Transactions {
   readonly observer: Observer;
   readonly #around: StorySurroundings;
   readonly #stories = new Map<string, Story>();
+  /**
+   * The last deliveries, of which no story was made yet: of most of a busy relay's nobody asks for one before so many
+   * others came that it would be forgotten.
+   */
+  readonly #deliveries: Delivery[] = [];
   #changed = new Set<string>();
   #last: Story | undefined;
   #lastRefused: Story | undefined;
@@ -73,11 +85,13 @@ export class Transactions {
 
   /** The latest last. */
   get all(): readonly Story[] {
+    this.#makeStories();
     return [...this.#stories.values()];
   }
 
   /** The one whose outcome was told last. */
   get last(): Story | undefined {
+    this.#makeStories();
     return this.#last;
   }
 
@@ -87,6 +101,7 @@ export class Transactions {
 
   /** The last of those that something was told of since this was asked. */
   takeChanged(most: number): readonly Story[] {
+    this.#makeStories();
     const changed = [...this.#changed].slice(-most);
     this.#changed = new Set();
     return changed.flatMap((tid) => this.#stories.get(tid) ?? []);
@@ -94,12 +109,11 @@ export class Transactions {
 
   #endings(): Observer {
     return {
-      'transaction.delivered': ({ tid, hid, reply, recipients, octets, ...rest }) => {
-        const { waitMs, contentMs, verdictMs, ms } = rest;
-        const envelopeMs = Math.max(0, ms - contentMs - verdictMs);
-        const timings = { waitMs, envelopeMs, contentMs, verdictMs, ms: waitMs + ms };
-        const hop = this.#around.useOf(hid);
-        this.#end(tid, 'delivered', { ...whose(rest), hop, reply, recipients, octets, timings });
+      'transaction.delivered': (fields) => {
+        this.#around.count('delivered');
+        this.#deliveries.push({ fields, hop: this.#around.useOf(fields.hid), at: this.#around.now() });
+        if (this.#deliveries.length === 2 * MOST_STORIES) this.#deliveries.splice(0, MOST_STORIES);
+        this.#around.changed();
       },
       'transaction.refused': ({ tid, hid, failure, phase, reply, ms, ...rest }) => {
         const hop = this.#around.useOf(hid);
@@ -140,6 +154,7 @@ export class Transactions {
     return {
       'recipient.refused': ({ tid, hid, reply, ...rest }) => {
         if (tid === undefined) return;
+        this.#makeStories();
         const known = this.#stories.get(tid);
         const refusals = [...(known?.refusals ?? []), this.#shown(reply)].slice(0, MOST_REFUSALS);
         const hop = known?.hop ?? this.#around.useOf(hid);
@@ -154,13 +169,32 @@ export class Transactions {
     };
   }
 
+  #makeStories(): void {
+    for (const { fields, hop, at } of this.#deliveries.splice(0)) {
+      const { tid, reply, recipients, octets, waitMs, contentMs, verdictMs, ms } = fields;
+      const envelopeMs = Math.max(0, ms - contentMs - verdictMs);
+      const timings = { waitMs, envelopeMs, contentMs, verdictMs, ms: waitMs + ms };
+      const told = {
+        ...whose(fields),
+        outcome: 'delivered',
+        hop,
+        reply,
+        recipients,
+        octets,
+        timings,
+      } as const;
+      if (tid !== undefined) this.#tell(tid, told, at);
+    }
+  }
+
   #end(tid: string | undefined, outcome: Outcome, told: Partial<Story>): void {
     if (tid === undefined) return;
     this.#around.count(outcome === 'delivered' || outcome === 'kept' ? outcome : 'refused');
     this.#tell(tid, { ...told, outcome });
   }
 
-  #tell(tid: string, { reply, user, ...told }: Partial<Story>): void {
+  #tell(tid: string, { reply, user, ...told }: Partial<Story>, at = this.#around.now()): void {
+    this.#makeStories();
     const known = this.#stories.get(tid);
     const story: Story = {
       refusals: [],
@@ -169,7 +203,7 @@ export class Transactions {
       ...(reply === undefined ? {} : { reply: this.#shown(reply) }),
       ...(user === undefined ? {} : { user: this.#shown(user) }),
       tid,
-      at: known?.outcome !== undefined && told.outcome === undefined ? known.at : this.#around.now(),
+      at: known?.outcome !== undefined && told.outcome === undefined ? known.at : at,
     };
     // In the order in which they were told of.
     if (known !== undefined) this.#stories.delete(tid);
