@@ -63,10 +63,9 @@ async function opened(): Promise<Socket | undefined> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
   socket.on('data', (octets: Buffer) => (deeds.replies += octets.toString('latin1').split('\n').length - 1));
-  const connected = await Promise.race([
-    once(socket, 'connect').then(() => true),
-    once(socket, 'close').then(() => false),
-  ]);
+  const connected = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true)).once('close', () => resolve(false));
+  });
   if (connected) deeds.connections += 1;
   else deeds.refused += 1;
   return connected ? socket : undefined;
@@ -116,6 +115,7 @@ async function repeatOnce(begin: string, next: () => string): Promise<void> {
   if (socket === undefined) return delay(TICK_MS);
   socket.on('data', () => socket.writable && !ending.signal.aborted && socket.write(next()));
   socket.write(begin);
-  await Promise.race([once(socket, 'close'), ended]);
+  // A reset is one way to hang up, and no failure of ours.
+  await Promise.race([new Promise((resolve) => void socket.once('close', resolve)), ended]);
   socket.destroy();
 }
