@@ -146,7 +146,7 @@ test('explains that it takes no arguments', async () => {
   const { code, out, problems } = await runDemo(['--quick']);
   assert.equal(code, 64);
   assert.equal(out, '');
-  assert.match(problems, /^sealpost demo: .+\n\nUsage: sealpost demo\n\n/);
+  assert.match(problems, /^sealpost: demo takes no arguments\n\nUsage: sealpost demo\n\n/);
 });
 
 /** Process ids from /proc: the relay is a child of the demo. */
