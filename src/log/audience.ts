@@ -6,10 +6,11 @@
  */
 import { Moment } from './moment.ts';
 import type { EventName, Events } from './events.ts';
-import type { Happening, Observer } from './observer.ts';
+import { watchedBy, type Happening, type Observer } from './observer.ts';
 
 export class Audience {
   readonly #observers: Observer[] = [];
+  #watched: ReadonlySet<EventName> = new Set();
   readonly #failed: (error: unknown) => void;
   readonly #moment = new Moment(
     () => undefined,
@@ -22,17 +23,19 @@ export class Audience {
     this.#failed = failed;
   }
 
-  get observers(): readonly Observer[] {
-    return this.#observers;
+  /** Events that somebody hears of. */
+  get watched(): readonly EventName[] {
+    return [...this.#watched];
   }
 
   add(observer: Observer): void {
     this.#observers.push(observer);
+    this.#watched = new Set(watchedBy(this.#observers));
   }
 
   /** To be told by and by. */
   take<E extends EventName>(event: E, fields: Events[E]): void {
-    if (this.#observers.length === 0) return;
+    if (!this.#watched.has(event)) return;
     this.#untold.push({ event, fields });
     this.#moment.begin();
   }

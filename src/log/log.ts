@@ -10,7 +10,7 @@ import { createLogger, format, transports } from 'winston';
 import { Audience } from './audience.ts';
 import { describeError } from './describe-error.ts';
 import { LEVELS, type EventName, type Events, type Level } from './events.ts';
-import { watchedBy, type Observer } from './observer.ts';
+import type { Observer } from './observer.ts';
 
 export type LogFormat = 'json' | 'pretty';
 
@@ -39,7 +39,7 @@ export function openLog(level: Level, lineFormat: LogFormat): ObservedLog {
   const audience = new Audience((error) => write('internal.error', describeError(error)));
   return {
     get watched() {
-      return watchedBy(audience.observers);
+      return audience.watched;
     },
     observe: (observer) => audience.add(observer),
     settle: () => audience.settle(),

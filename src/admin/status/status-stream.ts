@@ -73,8 +73,8 @@ export class StatusStream {
     if (this.#isGathering || this.#readers.size === 0) return;
     this.#isGathering = true;
     setTimeout(() => {
+      this.#tell(); // what it has observers hear of is in it
       this.#isGathering = false;
-      this.#tell();
     }, GATHER_MS);
   }
 
