@@ -76,8 +76,10 @@ export async function soakRun({ seconds, clients, seed, spool, say }: SoakOption
   const traffic = new Traffic(ledger, random);
   const stop = new AbortController();
   const everybody = [
-    ...Array.from({ length: clients }, async () => keepSending(traffic, relay.port(), random, stop.signal)),
-    keepVanishing(traffic, relay.port(), random, stop.signal),
+    ...Array.from({ length: clients }, async () =>
+      repeat(async () => traffic.send(relay.port()), 50, random, stop.signal),
+    ),
+    repeat(async () => traffic.vanish(relay.port()), 200, random, stop.signal),
   ];
   for (let sample = 0; sample < SAMPLES; sample += 1) {
     await delay((seconds * 1_000) / SAMPLES);
@@ -182,26 +184,15 @@ async function descriptorsAfter(gauge: Gauge, atRest: number): Promise<number> {
   return gauge.descriptors;
 }
 
-async function keepSending(
-  traffic: Traffic,
-  port: number,
+/** Again and again, with a pause of so many milliseconds at most. */
+async function repeat(
+  act: () => Promise<unknown>,
+  mostMs: number,
   random: Random,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await traffic.send(port);
-    await delay(random.between(0, 50));
-  }
-}
-
-async function keepVanishing(
-  traffic: Traffic,
-  port: number,
-  random: Random,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    await traffic.vanish(port);
-    await delay(random.between(0, 200));
+    await act();
+    await delay(random.between(0, mostMs));
   }
 }
