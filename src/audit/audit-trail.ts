@@ -9,8 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventName, Events } from '../log/events.ts';
 import type { Log } from '../log/log.ts';
 import type { Observer } from '../log/observer.ts';
+import { timestamp } from '../log/timestamp.ts';
 import { fileReason, type AuditFile, type Change } from './audit-file.ts';
-import { seal, type Head, type SealedLine } from './chain.ts';
+import { membersOf, seal, type Head, type SealedLine } from './chain.ts';
 import { HopBook } from './hop-book.ts';
 
 /** What happens in this time is written, and synced, in one go: ten syncs a second cost a tenth of the CPU for a message. */
@@ -87,7 +88,7 @@ export class AuditTrail {
     if (this.#waiting.length >= MOST_WAITING) this.#lost += 1;
     else {
       this.#tellLost();
-      this.#seal({ event, ...fields, ...this.#hops.get(hidOf(fields)) });
+      this.#seal({ event, ...fields }, this.#hops.evidenceOf(hidOf(fields)));
     }
     this.#begin();
   }
@@ -97,8 +98,9 @@ export class AuditTrail {
     this.#lost = 0;
   }
 
-  #seal(record: object): void {
-    const sealed = seal({ time: new Date().toISOString(), ...record }, this.#head);
+  /** @param evidence more members, with the comma before them */
+  #seal(record: object, evidence = ''): void {
+    const sealed = seal(membersOf({ time: timestamp(), ...record }) + evidence, this.#head);
     this.#head = sealed;
     this.#waiting.push(sealed);
   }

@@ -27,9 +27,15 @@ export interface SealedLine extends Head {
   readonly line: string;
 }
 
-export function seal(record: object, before: Head): SealedLine {
+/** What a line tells, as it stands in it: the members of a JSON object, without its braces. */
+export function membersOf(record: object): string {
+  return JSON.stringify(record).slice(1, -1);
+}
+
+/** @param members of at least one */
+export function seal(members: string, before: Head): SealedLine {
   const seq = before.seq + 1;
-  const covered = JSON.stringify({ seq, ...record, previous: before.hash }).slice(0, -1);
+  const covered = `{"seq":${seq},${members},"previous":"${before.hash}"`;
   const hash = digest('sha256', covered);
   return { line: `${covered},"hash":"${hash}"}`, seq, hash };
 }

@@ -11,6 +11,7 @@ import { Audience } from './audience.ts';
 import { describeError } from './describe-error.ts';
 import { LEVELS, type EventName, type Events, type Level } from './events.ts';
 import type { Observer } from './observer.ts';
+import { timestamp } from './timestamp.ts';
 
 export type LogFormat = 'json' | 'pretty';
 
@@ -68,12 +69,12 @@ function lineWriter(level: Level, lineFormat: LogFormat): (event: EventName, fie
 }
 
 function jsonLine(level: Level, event: EventName, fields: object): string {
-  return JSON.stringify({ time: new Date().toISOString(), level, event, ...fields });
+  return JSON.stringify({ time: timestamp(), level, event, ...fields });
 }
 
 function prettyLine(level: Level, event: EventName, fields: object): string {
   const rest = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  return [new Date().toISOString(), level.toUpperCase().padEnd(5), event, ...rest].join(' ');
+  return [timestamp(), level.toUpperCase().padEnd(5), event, ...rest].join(' ');
 }

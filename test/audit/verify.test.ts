@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { GENESIS, seal } from '../../src/audit/chain.ts';
+import { GENESIS, membersOf, seal } from '../../src/audit/chain.ts';
 import { verify, type Verdict } from '../../src/audit/verify.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sealpost-verify-'));
@@ -17,7 +17,7 @@ after(() => rmSync(directory, { recursive: true }));
 function trail(): string[] {
   let head = GENESIS;
   return ['a', 'b', 'c', 'd', 'e', 'f'].map((reply) => {
-    const sealed = seal({ event: 'transaction.delivered', reply }, head);
+    const sealed = seal(membersOf({ event: 'transaction.delivered', reply }), head);
     head = sealed;
     return sealed.line;
   });
@@ -52,7 +52,7 @@ for (const at of [0, 2, 5])
 test('finds a line that was sealed anew', async () => {
   const lines = trail();
   const before = /"hash":"(\w+)"/.exec(lines[1] ?? '')?.[1] ?? '';
-  lines[2] = seal({ event: 'transaction.delivered', reply: 'x' }, { seq: 2, hash: before }).line;
+  lines[2] = seal(membersOf({ event: 'transaction.delivered', reply: 'x' }), { seq: 2, hash: before }).line;
   assert.deepEqual(faultsOf(await verdictOn(lines)), [
     '4 does not follow the line before it: one of them has been replaced',
   ]);
@@ -89,7 +89,7 @@ test('finds line ends that were changed', async () => {
 });
 
 test('takes a line break of Unicode for no line end', async () => {
-  const { line } = seal({ event: 'transaction.delivered', reply: 'a\u2028b' }, GENESIS);
+  const { line } = seal(membersOf({ event: 'transaction.delivered', reply: 'a\u2028b' }), GENESIS);
   assert.deepEqual(faultsOf(await verdictOn([line])), []);
 });
 
@@ -102,7 +102,7 @@ test('tells of half a line at the end, and takes it for no change: it may be on 
 });
 
 test('finds a first line that begins from something else', async () => {
-  const { line } = seal({ event: 'trail.begun' }, { seq: 0, hash: 'f'.repeat(64) });
+  const { line } = seal(membersOf({ event: 'trail.begun' }), { seq: 0, hash: 'f'.repeat(64) });
   assert.deepEqual(faultsOf(await verdictOn([line])), ['1 begins a chain, and not from nothing']);
 });
 

@@ -48,13 +48,18 @@ export interface HopView {
   readonly use: number;
 }
 
+interface KnownHop {
+  readonly view: Omit<HopView, 'use'>;
+  uses: number;
+}
+
 const MOST_UPSTREAMS = 50;
 const MOST_HOPS = 2_000;
 
 export class Upstreams {
   readonly observer: Observer;
   readonly #views = new Map<string, UpstreamView>();
-  readonly #hops = new Map<string, HopView>();
+  readonly #hops = new Map<string, KnownHop>();
   readonly #now: () => number;
 
   constructor(now: () => number, changed: () => void) {
@@ -91,9 +96,8 @@ export class Upstreams {
   use(hid: string | undefined): HopView | undefined {
     const hop = hid === undefined ? undefined : this.#hops.get(hid);
     if (hop === undefined) return undefined;
-    const used = { ...hop, use: hop.use + 1 };
-    this.#hops.set(hop.hid, used);
-    return used;
+    hop.uses += 1;
+    return { ...hop.view, use: hop.uses };
   }
 
   #secured({ hid, host, port, ...fields }: Events['hop.probed']): void {
@@ -101,7 +105,7 @@ export class Upstreams {
     const seen = { name, authenticatedBy, protocol, cipher, group, fingerprint, notAfter, mechanism };
     this.#put({ host, port, secured: { at: this.#now(), ...seen }, failure: undefined });
     const proof = `${authenticatedBy}, ${protocol}, ${cipher}`;
-    this.#hops.set(hid, { hid, host, port, proof, use: this.#hops.get(hid)?.use ?? 0 });
+    this.#hops.set(hid, { view: { hid, host, port, proof }, uses: this.#hops.get(hid)?.uses ?? 0 });
     forgetOldest(this.#hops, MOST_HOPS);
   }
 
