@@ -1,7 +1,7 @@
 /**
  * A session whose dialogue about each message is told, for a page to show.
  *
- * Guarantees: of each transaction at most so many exchanges are kept; logins and content are not among them.
+ * Guarantees: one that is not listened to is as fast as any; of each transaction at most so many exchanges are kept; logins and content are not among them.
  */
 import { parsePathArgument } from '../protocol/path.ts';
 import { isMailAccepted, replyText, type Reply } from '../protocol/reply.ts';
@@ -48,32 +48,24 @@ class ToldSession extends RelaySession {
     const reply = await super.mail(argument, isTls);
     if (this.tid === before) return reply; // none has begun
     this.#told = this.#teller.mayListen() ? [] : undefined;
-    this.#take(() => this.#commandText('MAIL', 'FROM', argument), reply, asked);
+    if (this.#told !== undefined) this.#take(this.#commandText('MAIL', 'FROM', argument), reply, asked);
     if (!isMailAccepted(reply)) this.#tell();
     return reply;
   }
 
-  override async rcpt(argument: Buffer): Promise<Reply> {
-    const asked = performance.now();
-    const reply = await super.rcpt(argument);
-    this.#take(() => this.#commandText('RCPT', 'TO', argument), reply, asked);
-    return reply;
+  override rcpt(argument: Buffer): Promise<Reply> {
+    const answered = super.rcpt(argument);
+    return this.#told === undefined ? answered : this.#hearRcpt(argument, answered);
   }
 
-  override async data(arrival: Arrival): Promise<Reply | undefined> {
-    const asked = performance.now();
-    const reply = await super.data(arrival);
-    this.#contentBegan = performance.now();
-    this.#take(() => 'DATA', reply ?? GO_AHEAD, asked);
-    if (!this.isInTransaction) this.#tell();
-    return reply;
+  override data(arrival: Arrival): Promise<Reply | undefined> {
+    const answered = super.data(arrival);
+    return this.#told === undefined ? answered : this.#hearData(answered);
   }
 
-  override async end(): Promise<Reply> {
-    const reply = await super.end();
-    this.#take(() => '.', reply, this.#contentBegan);
-    this.#tell();
-    return reply;
+  override end(): Promise<Reply> {
+    const answered = super.end();
+    return this.#told === undefined ? answered : this.#hearEnd(answered);
   }
 
   override async reset(): Promise<void> {
@@ -81,11 +73,34 @@ class ToldSession extends RelaySession {
     return super.reset();
   }
 
-  #take(command: () => string, reply: Reply, asked: number): void {
+  async #hearRcpt(argument: Buffer, answered: Promise<Reply>): Promise<Reply> {
+    const asked = performance.now();
+    const reply = await answered;
+    this.#take(this.#commandText('RCPT', 'TO', argument), reply, asked);
+    return reply;
+  }
+
+  async #hearData(answered: Promise<Reply | undefined>): Promise<Reply | undefined> {
+    const asked = performance.now();
+    const reply = await answered;
+    this.#contentBegan = performance.now();
+    this.#take('DATA', reply ?? GO_AHEAD, asked);
+    if (!this.isInTransaction) this.#tell();
+    return reply;
+  }
+
+  async #hearEnd(answered: Promise<Reply>): Promise<Reply> {
+    const reply = await answered;
+    this.#take('.', reply, this.#contentBegan);
+    this.#tell();
+    return reply;
+  }
+
+  #take(command: string, reply: Reply, asked: number): void {
     const told = this.#told;
     if (told === undefined) return;
     if (told.length === MOST_EXCHANGES) told.pop();
-    told.push({ command: command(), reply: replyText(reply), ms: Math.round(performance.now() - asked) });
+    told.push({ command, reply: replyText(reply), ms: Math.round(performance.now() - asked) });
   }
 
   #tell(): void {
