@@ -11,8 +11,9 @@ import { dirname } from 'node:path';
 
 import { errorCode } from '../protocol/error-code.ts';
 import { syncDirectory } from '../state/atomic-file.ts';
-import { GENESIS, type Head, type SealedLine } from './chain.ts';
+import { GENESIS, type Head } from './chain.ts';
 import { newestHead, tailOf } from './file-tail.ts';
+import type { Block } from './waiting-lines.ts';
 
 /** What was found when a file was opened, where that is worth the first line that is written. */
 export type Finding =
@@ -59,22 +60,20 @@ export class AuditFile {
   }
 
   /**
-   * @param lines that follow the head, one at least
+   * @param block that follows the head
    * @param changed told of what was done to the file
    * @throws {Error} with `code`, unless somebody else writes to it: nothing was written
    */
-  async append(lines: readonly SealedLine[], changed: (change: Change) => void): Promise<void> {
+  async append({ text, head }: Block, changed: (change: Change) => void): Promise<void> {
     if (this.#isTorn) await this.#cutTorn();
     await this.#findAgain(changed);
-    const text = Buffer.from(lines.map(({ line }) => `${line}\n`).join(''));
     await this.#makeRoom(text.length, changed);
     this.#isTorn = true;
     await this.#handle.appendFile(text);
     await this.#handle.datasync();
     this.#isTorn = false;
     this.#octets += text.length;
-    const { seq, hash } = lines.at(-1) ?? this.#head;
-    this.#head = { seq, hash };
+    this.#head = head;
   }
 
   async close(): Promise<void> {

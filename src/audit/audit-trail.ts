@@ -11,15 +11,15 @@ import type { Log } from '../log/log.ts';
 import type { Observer } from '../log/observer.ts';
 import { timestamp } from '../log/timestamp.ts';
 import { fileReason, type AuditFile, type Change } from './audit-file.ts';
-import { membersOf, seal, type Head, type SealedLine } from './chain.ts';
+import { membersOf, seal, type Head } from './chain.ts';
 import { HopBook } from './hop-book.ts';
+import { WaitingLines, type Block } from './waiting-lines.ts';
 
 /** What happens in this time is written, and synced, in one go: ten syncs a second cost a tenth of the CPU for a message. */
 const GATHER_MS = 1_000;
 const RETRY_MS = 2_000;
 /** Lines that wait; about 20 MB. */
 const MOST_WAITING = 30_000;
-const MOST_AT_ONCE = 5_000;
 
 /** What tells of the fate of a message, or of some of its recipients. */
 type AuditedEvent =
@@ -38,7 +38,7 @@ export class AuditTrail {
   readonly #file: AuditFile;
   readonly #log: Log;
   readonly #hops = new HopBook();
-  readonly #waiting: SealedLine[] = [];
+  readonly #waiting = new WaitingLines();
   readonly #closing = new AbortController();
   /** Of the last line that waits, or is written. */
   #head: Head;
@@ -63,7 +63,7 @@ export class AuditTrail {
     await this.#writing;
     await this.#write();
     await this.#file.close();
-    this.#log.emit('audit.stopped', { ...this.#file.head, lost: this.#lost + this.#waiting.length });
+    this.#log.emit('audit.stopped', { ...this.#file.head, lost: this.#lost + this.#waiting.count });
   }
 
   #audited(): Observer {
@@ -85,7 +85,7 @@ export class AuditTrail {
   }
 
   #note(event: EventName, fields: object): void {
-    if (this.#waiting.length >= MOST_WAITING) this.#lost += 1;
+    if (this.#waiting.count >= MOST_WAITING) this.#lost += 1;
     else {
       this.#tellLost();
       this.#seal({ event, ...fields }, this.#hops.evidenceOf(hidOf(fields)));
@@ -102,7 +102,7 @@ export class AuditTrail {
   #seal(record: object, evidence = ''): void {
     const sealed = seal(membersOf({ time: timestamp(), ...record }) + evidence, this.#head);
     this.#head = sealed;
-    this.#waiting.push(sealed);
+    this.#waiting.add(sealed);
   }
 
   #begin(): void {
@@ -120,7 +120,7 @@ export class AuditTrail {
   /** @returns whether nothing is left to be written */
   async #write(): Promise<boolean> {
     try {
-      while (this.#waiting.length > 0) await this.#writeSome();
+      for (let block; (block = this.#waiting.oldest()) !== undefined;) await this.#writeBlock(block);
     } catch (error) {
       const reason = fileReason(error);
       if (reason !== this.#trouble) this.#log.emit('audit.failed', { reason });
@@ -130,10 +130,9 @@ export class AuditTrail {
     return true;
   }
 
-  async #writeSome(): Promise<void> {
-    const lines = this.#waiting.slice(0, MOST_AT_ONCE);
-    await this.#file.append(lines, (change) => this.#changed(change));
-    this.#waiting.splice(0, lines.length);
+  async #writeBlock(block: Block): Promise<void> {
+    await this.#file.append(block, (change) => this.#changed(change));
+    this.#waiting.dropOldest();
     this.#tellLost();
     if (this.#trouble !== undefined) this.#log.emit('audit.resumed', this.#file.head);
     this.#trouble = undefined;

@@ -53,6 +53,9 @@ export interface StorySurroundings {
 }
 
 const MOST_STORIES = 500;
+/** Deliveries in one second that surely have a story; of more it is the last that have one when somebody asks. */
+const MADE_PER_SECOND = 100;
+const MOST_UNMADE = 50;
 const MOST_REFUSALS = 10;
 const MOST_CHARACTERS = 500;
 
@@ -69,12 +72,12 @@ export class Transactions {
   readonly observer: Observer;
   readonly #around: StorySurroundings;
   readonly #stories = new Map<string, Story>();
-  /**
-   * The last deliveries, of which no story was made yet: of most of a busy relay's nobody asks for one before so many
-   * others came that it would be forgotten.
-   */
+  /** The last deliveries of a busy relay, of which no story was made yet: of most nobody ever asks for one. */
   readonly #deliveries: Delivery[] = [];
   #changed = new Set<string>();
+  #second = 0;
+  /** In that second. */
+  #delivered = 0;
   #last: Story | undefined;
   #lastRefused: Story | undefined;
 
@@ -112,7 +115,8 @@ export class Transactions {
       'transaction.delivered': (fields) => {
         this.#around.count('delivered');
         this.#deliveries.push({ fields, hop: this.#around.useOf(fields.hid), at: this.#around.now() });
-        if (this.#deliveries.length === 2 * MOST_STORIES) this.#deliveries.splice(0, MOST_STORIES);
+        if (this.#isCalm()) this.#makeStories();
+        else if (this.#deliveries.length === 2 * MOST_UNMADE) this.#deliveries.splice(0, MOST_UNMADE);
         this.#around.changed();
       },
       'transaction.refused': ({ tid, hid, failure, phase, reply, ms, ...rest }) => {
@@ -167,6 +171,15 @@ export class Transactions {
         this.#tell(tid, { helo, exchanges: told });
       },
     };
+  }
+
+  /** Whether there is time to make a story of each delivery. */
+  #isCalm(): boolean {
+    const second = Math.floor(this.#around.now() / 1_000);
+    if (second !== this.#second) this.#delivered = 0;
+    this.#second = second;
+    this.#delivered += 1;
+    return this.#delivered <= MADE_PER_SECOND;
   }
 
   #makeStories(): void {
