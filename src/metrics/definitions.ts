@@ -3,6 +3,8 @@
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
+import { Tally } from './tally.ts';
+
 export class Definitions {
   readonly #registers: Registry[];
 
@@ -12,6 +14,10 @@ export class Definitions {
 
   counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
     return new Counter({ name, help, labelNames, registers: this.#registers });
+  }
+
+  tally(name: string, help: string, label: string): Tally {
+    return new Tally(name, help, label, this.#registers);
   }
 
   gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {

@@ -23,20 +23,20 @@ export function eventMetrics(define: Definitions): Observer {
 }
 
 function messageMetrics(define: Definitions): Observer {
-  const messages = define.counter(
+  const messages = define.tally(
     'sealpost_messages_total',
     'Messages from clients by what became of them; one that is delivered to some and kept for others is both.',
-    ['outcome'],
+    'outcome',
   );
-  const octets = define.counter(
+  const octets = define.tally(
     'sealpost_message_bytes_total',
     'Octets of messages from clients, as they sent them.',
-    ['outcome'],
+    'outcome',
   );
-  const recipients = define.counter(
+  const recipients = define.tally(
     'sealpost_recipients_total',
     'Recipients that the upstream has got a message for, and such as were refused.',
-    ['outcome'],
+    'outcome',
   );
   const refusals = define.counter(
     'sealpost_refusals_total',
@@ -54,15 +54,15 @@ function messageMetrics(define: Definitions): Observer {
     TRANSACTION_BUCKETS,
   );
   const count = (outcome: string, size = 0, howMany = 1): void => {
-    messages.inc({ outcome }, howMany);
-    octets.inc({ outcome }, size);
+    messages.add(outcome, howMany);
+    octets.add(outcome, size);
   };
   for (const outcome of ['delivered', 'spooled', 'refused', 'unknown', 'abandoned']) count(outcome, 0, 0);
-  for (const outcome of ['delivered', 'refused']) recipients.inc({ outcome }, 0);
+  for (const outcome of ['delivered', 'refused']) recipients.add(outcome, 0);
   return {
     'transaction.delivered': (fields) => {
       count('delivered', fields.octets);
-      recipients.inc({ outcome: 'delivered' }, fields.recipients);
+      recipients.add('delivered', fields.recipients);
       seconds.observe((fields.waitMs + fields.ms) / 1e3);
       verdicts.observe(fields.verdictMs / 1e3);
     },
@@ -73,7 +73,7 @@ function messageMetrics(define: Definitions): Observer {
     'transaction.unknown': (fields) => count('unknown', fields.octets),
     'transaction.abandoned': (fields) => count('abandoned', fields.octets),
     'message.spooled': (fields) => count('spooled', fields.octets),
-    'recipient.refused': () => recipients.inc({ outcome: 'refused' }),
+    'recipient.refused': () => recipients.add('refused'),
   };
 }
 

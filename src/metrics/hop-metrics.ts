@@ -74,20 +74,20 @@ function failureMetrics(define: Definitions, bound: LabelBound): Observer {
 }
 
 function leaseMetrics(define: Definitions): Observer {
-  const leases = define.counter(
+  const leases = define.tally(
     'sealpost_hop_leases_total',
     'Hops given to a transaction, by whether they had served before.',
-    ['reused'],
+    'reused',
   );
   const waits = define.histogram(
     'sealpost_hop_wait_seconds',
     'How long a transaction waited for its hop, opening included.',
     WAIT_BUCKETS,
   );
-  for (const reused of ['true', 'false']) leases.inc({ reused }, 0);
+  for (const reused of ['true', 'false']) leases.add(reused, 0);
   return {
     'hop.leased': ({ reused, waitMs }) => {
-      leases.inc({ reused: String(reused) });
+      leases.add(String(reused));
       waits.observe(waitMs / 1e3);
     },
   };
