@@ -3,18 +3,20 @@
  * more than the line.
  */
 
-/** Long enough for much of it under load, short enough for whoever watches. */
-const MOMENT_MS = 10;
-
 export class Moment {
   readonly #begin: () => void;
   readonly #end: () => void;
+  readonly #ms: number;
   #isOn = false;
 
-  /** @param end is called before the process ends, too */
-  constructor(begin: () => void, end: () => void) {
+  /**
+   * @param end is called before the process ends, too
+   * @param ms that it lasts: long enough for much under load, short enough for whoever watches
+   */
+  constructor(begin: () => void, end: () => void, ms = 10) {
     this.#begin = begin;
     this.#end = end;
+    this.#ms = ms;
     process.on('exit', () => this.end());
   }
 
@@ -23,7 +25,7 @@ export class Moment {
     if (this.#isOn) return;
     this.#isOn = true;
     this.#begin();
-    setTimeout(() => this.end(), MOMENT_MS);
+    setTimeout(() => this.end(), this.#ms);
   }
 
   end(): void {
