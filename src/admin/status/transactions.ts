@@ -115,7 +115,7 @@ export class Transactions {
       'transaction.delivered': (fields) => {
         this.#around.count('delivered');
         this.#deliveries.push({ fields, hop: this.#around.useOf(fields.hid), at: this.#around.now() });
-        if (this.#isCalm()) this.#makeStories();
+        if (this.#isCalm() || this.#isKnown(fields.tid)) this.#makeStories();
         else if (this.#deliveries.length === 2 * MOST_UNMADE) this.#deliveries.splice(0, MOST_UNMADE);
         this.#around.changed();
       },
@@ -180,6 +180,11 @@ export class Transactions {
     this.#second = second;
     this.#delivered += 1;
     return this.#delivered <= MADE_PER_SECOND;
+  }
+
+  /** Whether something was told of it that its delivery may contradict. */
+  #isKnown(tid: string | undefined): boolean {
+    return tid !== undefined && this.#stories.has(tid);
   }
 
   #makeStories(): void {

@@ -176,6 +176,37 @@ for (const [shown, user] of [
   });
 }
 
+test('shows of a thousand messages delivered in one second a hundred and the last fifty, and counts all', () => {
+  const scene = new Scene();
+  for (let count = 0; count < 1_000; count += 1)
+    scene.tell('transaction.delivered', { ...DELIVERED, tid: `t${count}` }).now = START;
+  const { stories, traffic } = scene.whole;
+  const shown = new Set(stories.map(({ tid }) => tid));
+  const surely = [...range(0, 100), ...range(950, 1_000)];
+  assert.deepEqual(
+    surely.filter((tid) => !shown.has(tid)),
+    [],
+  );
+  assert.deepEqual(traffic['hour']?.spans[0]?.slice(1), [1_000, 0, 0]);
+});
+
+test('says of a busy second, too, that a message was delivered of which one recipient was refused', () => {
+  const scene = new Scene();
+  const deliver = (tid: string): void =>
+    void (scene.tell('transaction.delivered', { ...DELIVERED, tid }).now = START);
+  for (const tid of range(0, 500)) deliver(tid);
+  const reply = '550 5.1.1 No such user';
+  scene.tell('recipient.refused', { ...DELIVERED, tid: 'partly', reply });
+  deliver('partly');
+  for (const tid of range(500, 1_000)) deliver(tid);
+  const story = scene.whole.stories.find(({ tid }) => tid === 'partly');
+  assert.deepEqual([story?.outcome, story?.refusals], ['delivered', [reply]]);
+});
+
+function range(from: number, to: number): readonly string[] {
+  return Array.from({ length: to - from }, (_, place) => `t${from + place}`);
+}
+
 test('shows nothing more of an address on which a long reply is cut', () => {
   const reply = `550 5.1.1 ${'x'.repeat(485)} bobby@example.test`;
   const [story] = new Scene().tell('transaction.refused', { ...REFUSED, reply }).whole.stories;
