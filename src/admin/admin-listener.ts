@@ -113,7 +113,9 @@ export class AdminListener {
     response.end(page.text);
   }
 
-  async #judge({ method, url = '', headers }: IncomingMessage): Promise<Page | Stream> {
+  async #judge({ method, url = '', headers, headersDistinct }: IncomingMessage): Promise<Page | Stream> {
+    const [, anotherHost] = headersDistinct['host'] ?? [];
+    if (anotherHost !== undefined) return jsonPage(400, { error: 'one Host only' }); // RFC 9112 §3.2
     if (!this.#access.isOwnName(headers.host)) return jsonPage(421, { error: 'not a name of this listener' });
     if (method !== 'GET' && method !== 'HEAD') return jsonPage(405, { error: 'GET only' });
     const [path = ''] = url.split('?', 1);

@@ -27,6 +27,15 @@ test('answers a foreign name with 421, whatever it asks for', async () => {
   }
 });
 
+test('answers two names with 400, though one of them is its own', async () => {
+  await using stage = await scene({}, ADMIN);
+  for (const headers of [
+    ['Host', 'localhost', 'Host', 'attacker.example'],
+    ['Host', 'attacker.example', 'Host', 'localhost'],
+  ])
+    assert.equal((await askAdmin(stage.relay, '/', { headers })).status, 400);
+});
+
 test('tells the page nothing of passwords and content, and addresses only as it may show them', async () => {
   await using stage = await scene({}, { ...ADMIN, SEALPOST_CLIENT_AUTH: 'any' });
   using client = await SmtpDialog.open(stage.relay.port());
