@@ -107,7 +107,10 @@ export class AuditTrail {
 
   #begin(): void {
     if (this.#closing.signal.aborted) return;
-    this.#writing ??= this.#writeBy(GATHER_MS).finally(() => (this.#writing = undefined));
+    this.#writing ??= this.#writeBy(GATHER_MS).finally(() => {
+      this.#writing = undefined;
+      if (this.#waiting.count > 0) this.#begin(); // of a line that came too late for this round
+    });
   }
 
   async #writeBy(restMs: number): Promise<void> {
