@@ -6,7 +6,7 @@
 import { parsePathArgument } from '../protocol/path.ts';
 import { isMailAccepted, replyText, type Reply } from '../protocol/reply.ts';
 import type { Exchange } from '../log/events.ts';
-import type { DialogueTeller } from './dialogue-teller.ts';
+import type { Dialogue, DialogueTeller } from './dialogue-teller.ts';
 import type { RelayContext } from './relay-context.ts';
 import { RelaySession } from './session.ts';
 import type { Arrival } from './trace-header.ts';
@@ -69,8 +69,9 @@ class ToldSession extends RelaySession {
   }
 
   override async reset(): Promise<void> {
-    this.#tell();
-    return super.reset();
+    const ended = this.#ended();
+    await super.reset();
+    this.#tell(ended); // after what became of the message
   }
 
   async #hearRcpt(argument: Buffer, answered: Promise<Reply>): Promise<Reply> {
@@ -103,12 +104,15 @@ class ToldSession extends RelaySession {
     told.push({ command, reply: replyText(reply), ms: Math.round(performance.now() - asked) });
   }
 
-  #tell(): void {
+  #ended(): Dialogue | undefined {
     const { tid, sid, helo } = this;
     const exchanges = this.#told;
     this.#told = undefined;
-    if (tid !== undefined && exchanges !== undefined)
-      this.#teller.tell(this.#context.log, { sid, tid, helo, exchanges });
+    return tid === undefined || exchanges === undefined ? undefined : { sid, tid, helo, exchanges };
+  }
+
+  #tell(dialogue = this.#ended()): void {
+    if (dialogue !== undefined) this.#teller.tell(this.#context.log, dialogue);
   }
 
   /** Without parameters: one of them may name an address. */

@@ -36,6 +36,25 @@ test('answers two names with 400, though one of them is its own', async () => {
     assert.equal((await askAdmin(stage.relay, '/', { headers })).status, 400);
 });
 
+test('shows what a client said of a message that it gave up, and nothing where it only asked for recipients', async () => {
+  await using stage = await scene({}, ADMIN);
+  using client = await SmtpDialog.open(stage.relay.port());
+  await client.command('EHLO callout.test');
+  for (const line of ['MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>', 'RSET'])
+    assert.equal((await client.command(line)).code, 250);
+  for (const line of ['MAIL FROM:<a@x.test>', 'RCPT TO:<b@y.test>', 'DATA'])
+    assert.ok((await client.command(line)).code < 400);
+  client.write('Subject: half of it\r\n');
+  client.close();
+  const { tid } = await stage.relay.event('transaction.abandoned');
+  await statusEvents(stage.relay, (heard) => heard.includes('"exchanges"'));
+  const { stories } = await wholeStatus(stage.relay);
+  assert.deepEqual(
+    stories.map((story) => [story.tid, story.outcome, story.exchanges?.map(({ command }) => command)]),
+    [[tid, 'abandoned', ['MAIL FROM:<a…@x.test>', 'RCPT TO:<b…@y.test>', 'DATA']]],
+  );
+});
+
 test('tells the page nothing of passwords and content, and addresses only as it may show them', async () => {
   await using stage = await scene({}, { ...ADMIN, SEALPOST_CLIENT_AUTH: 'any' });
   using client = await SmtpDialog.open(stage.relay.port());

@@ -50,7 +50,7 @@ const RANGES = {
   hour: { spanMs: MINUTE_MS, rangeMs: 60 * MINUTE_MS },
   day: { spanMs: 15 * MINUTE_MS, rangeMs: 24 * 60 * MINUTE_MS },
 } as const;
-/** Of one update; of more nobody could read the difference. */
+/** Of one update and either kind; of more nobody could read the difference. */
 const MOST_CHANGED = 50;
 
 export class Status {

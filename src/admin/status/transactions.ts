@@ -102,12 +102,18 @@ export class Transactions {
     return this.#lastRefused;
   }
 
-  /** The last of those that something was told of since this was asked. */
+  /**
+   * Those that something was told of since this was asked.
+   *
+   * @param most of those that went well, and of the others: deliveries push no refusal out
+   */
   takeChanged(most: number): readonly Story[] {
     this.#makeStories();
-    const changed = [...this.#changed].slice(-most);
+    const changed = [...this.#changed].flatMap((tid) => this.#stories.get(tid) ?? []);
     this.#changed = new Set();
-    return changed.flatMap((tid) => this.#stories.get(tid) ?? []);
+    const others = changed.filter((story) => !wentWell(story));
+    const told = new Set([...changed.filter(wentWell).slice(-most), ...others.slice(-most)]);
+    return changed.filter((story) => told.has(story));
   }
 
   #endings(): Observer {
@@ -167,6 +173,8 @@ export class Transactions {
         this.#tell(tid, { ...whose(rest), outcome: 'refused', phase: 'rcpt', reply, hop, refusals });
       },
       'dialogue.ended': ({ tid, helo, exchanges }) => {
+        this.#makeStories();
+        if (!this.#isKnown(tid)) return; // given up before its content: there was no message
         const told = exchanges.map((one) => ({ ...one, reply: one.reply.slice(0, MOST_CHARACTERS) }));
         this.#tell(tid, { helo, exchanges: told });
       },
@@ -244,6 +252,10 @@ export class Transactions {
   #shown(text: string): string {
     return withShownAddresses(text, this.#around.addresses).slice(0, MOST_CHARACTERS);
   }
+}
+
+function wentWell({ outcome, refusals }: Story): boolean {
+  return outcome === 'delivered' && refusals.length === 0;
 }
 
 function whose({ client, user }: Ended): Ended {

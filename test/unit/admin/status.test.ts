@@ -190,6 +190,25 @@ test('shows of a thousand messages delivered in one second a hundred and the las
   assert.deepEqual(traffic['hour']?.spans[0]?.slice(1), [1_000, 0, 0]);
 });
 
+test('tells of a refusal at once, whatever number of deliveries comes with it', () => {
+  const scene = new Scene();
+  scene.tell('transaction.refused', REFUSED);
+  for (const tid of range(100, 300)) scene.tell('transaction.delivered', { ...DELIVERED, tid }).now = START;
+  const { stories } = scene.status.news();
+  assert.ok(stories.some(({ tid }) => tid === REFUSED.tid));
+  assert.ok(stories.length < 100);
+});
+
+test('calls nothing a message of which no content came', () => {
+  const ended = { sid: 's1', helo: 'callout.example.test', exchanges: [] };
+  const scene = new Scene().tell('transaction.delivered', DELIVERED);
+  scene.tell('dialogue.ended', { ...ended, tid: 'nothing' }).tell('dialogue.ended', { ...ended, tid: 't1' });
+  assert.deepEqual(
+    scene.whole.stories.map(({ tid, helo }) => [tid, helo]),
+    [['t1', 'callout.example.test']],
+  );
+});
+
 test('says of a busy second, too, that a message was delivered of which one recipient was refused', () => {
   const scene = new Scene();
   const deliver = (tid: string): void =>
@@ -256,5 +275,5 @@ test('keeps memory bounded over ten thousand hostile transactions', () => {
   assert.ok(whole.overview.upstreams.length <= 50);
   assert.ok(whole.overview.notices.length <= 50);
   assert.ok(JSON.stringify(whole).length < 1_000_000);
-  assert.ok(scene.status.news().stories.length <= 50);
+  assert.ok(scene.status.news().stories.length <= 100);
 });
