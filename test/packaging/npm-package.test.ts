@@ -31,7 +31,18 @@ before(async () => {
   const { stdout } = await npm(shippedPath('.'), 'pack', '--silent', '--pack-destination', directory);
   tarball = join(directory, stdout.trim().split('\n').at(-1) ?? '');
   mkdirSync(home);
-  await npm(home, 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', tarball);
+  // By itself npm would take the next directory above that has a package.json.
+  await npm(
+    home,
+    'install',
+    '--prefix',
+    home,
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--prefer-offline',
+    tarball,
+  );
 });
 
 after(() => {

@@ -91,7 +91,8 @@ describe('what the upstream does not take now', OPTIONS, () => {
       }
       assert.equal(at.relay.log.filter(({ event }) => event === 'message.spooled').length, senders.length);
       assert.equal(spooledBecause(at.relay, ids, 'lost.final'), 'outcome-unknown');
-      assert.equal(spooledBecause(at.relay, ids, 'lost.body'), 'lost');
+      // The whole of a short body may be on its way before the loss of the hop is seen.
+      assert.match(String(spooledBecause(at.relay, ids, 'lost.body')), /^(?:lost|outcome-unknown)$/);
       assert.equal(spooledBecause(at.relay, ids, 'later.mail'), 'refused');
       assert.equal(at.relay.log.filter(({ event }) => event === 'transaction.refused').length, 0);
       assert.equal(await at.kept(), 0);
