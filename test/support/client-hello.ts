@@ -30,6 +30,8 @@ const SUPPORTED_VERSIONS = 43;
 const KEY_SHARE = 51;
 
 const HANDSHAKE = 22;
+/** Of the record and of the handshake message. */
+const HEADERS_OCTETS = 5 + 4;
 const CLIENT_HELLO = 1;
 
 const GROUPS: ReadonlyMap<number, string> = new Map([
@@ -86,14 +88,18 @@ export function hellosIn({ tamper }: { readonly tamper?: Tampering }): readonly 
   return tamper.hellos;
 }
 
-/** Whether a TLS record begins a handshake. */
+/** Whether a TLS record begins a handshake. Within TLS 1.2 the first octet of an encrypted Finished is anything: its length tells. */
 function isClientHello(record: Buffer): boolean {
-  return record[0] === HANDSHAKE && record[5] === CLIENT_HELLO;
+  return (
+    record[0] === HANDSHAKE &&
+    record[5] === CLIENT_HELLO &&
+    record.readUIntBE(6, 3) === record.length - HEADERS_OCTETS
+  );
 }
 
 /** @param record one TLS record that has the whole of it */
 function readClientHello(record: Buffer): ClientHello {
-  const message = new Reader(record.subarray(5 + 4)); // record header, handshake header
+  const message = new Reader(record.subarray(HEADERS_OCTETS));
   const legacyVersion = message.number(2);
   message.take(32); // random
   const sessionId = message.vector(1);
