@@ -1,7 +1,8 @@
 /**
  * A session whose dialogue about each message is told, for a page to show.
  *
- * Guarantees: one that is not listened to is as fast as any; of each transaction at most so many exchanges are kept; logins and content are not among them.
+ * Guarantees: one that is not listened to is as fast as any; of each transaction at most so many exchanges are kept; logins and
+ * content are not among them.
  */
 import { parsePathArgument } from '../protocol/path.ts';
 import { isMailAccepted, replyText, type Reply } from '../protocol/reply.ts';
@@ -49,7 +50,7 @@ class ToldSession extends RelaySession {
     if (this.tid === before) return reply; // none has begun
     this.#told = this.#teller.mayListen() ? [] : undefined;
     if (this.#told !== undefined) this.#take(this.#commandText('MAIL', 'FROM', argument), reply, asked);
-    if (!isMailAccepted(reply)) this.#tell();
+    if (!isMailAccepted(reply)) this.#tell(this.#ended());
     return reply;
   }
 
@@ -86,14 +87,14 @@ class ToldSession extends RelaySession {
     const reply = await answered;
     this.#contentBegan = performance.now();
     this.#take('DATA', reply ?? GO_AHEAD, asked);
-    if (!this.isInTransaction) this.#tell();
+    if (!this.isInTransaction) this.#tell(this.#ended());
     return reply;
   }
 
   async #hearEnd(answered: Promise<Reply>): Promise<Reply> {
     const reply = await answered;
     this.#take('.', reply, this.#contentBegan);
-    this.#tell();
+    this.#tell(this.#ended());
     return reply;
   }
 
@@ -111,7 +112,7 @@ class ToldSession extends RelaySession {
     return tid === undefined || exchanges === undefined ? undefined : { sid, tid, helo, exchanges };
   }
 
-  #tell(dialogue = this.#ended()): void {
+  #tell(dialogue: Dialogue | undefined): void {
     if (dialogue !== undefined) this.#teller.tell(this.#context.log, dialogue);
   }
 

@@ -121,6 +121,7 @@ export class Transactions {
       'transaction.delivered': (fields) => {
         this.#around.count('delivered');
         this.#deliveries.push({ fields, hop: this.#around.useOf(fields.hid), at: this.#around.now() });
+        // A story may say otherwise: that it was refused, of one recipient.
         if (this.#isCalm() || this.#isKnown(fields.tid)) this.#makeStories();
         else if (this.#deliveries.length === 2 * MOST_UNMADE) this.#deliveries.splice(0, MOST_UNMADE);
         this.#around.changed();
@@ -190,7 +191,7 @@ export class Transactions {
     return this.#delivered <= MADE_PER_SECOND;
   }
 
-  /** Whether something was told of it that its delivery may contradict. */
+  /** Whether it has a story already. */
   #isKnown(tid: string | undefined): boolean {
     return tid !== undefined && this.#stories.has(tid);
   }
